@@ -1,0 +1,47 @@
+# A verb a line. `make demo` and `make test` set everything up themselves; `make` alone lists the verbs.
+# Set-up is scripts/bootstrap.py; it needs python3 and the network once, and is a no-op while uv.lock is unchanged.
+SHELL := /bin/sh
+BIN := .venv/bin
+# The embedded Postgres, run by root, calls useradd; `su` without a dash leaves sbin out of PATH.
+export PATH := $(PATH):/usr/sbin:/sbin
+export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
+.DEFAULT_GOAL := help
+.PHONY: help setup setup-dev demo up test check fmt bench screenshots clean
+
+help: ## list the verbs
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
+
+demo: setup ## the whole story on this machine, with sandboxed vendors; ends with a table and links
+	@$(BIN)/draggonnb demo
+
+up: setup ## everything (database, API, Dagster, sandbox) until Ctrl-C
+	@$(BIN)/draggonnb up
+
+test: setup-dev ## all tests; narrow with ARGS, such as ARGS="tests/domain -k score"
+	@$(BIN)/python -m pytest $(ARGS)
+
+check: setup-dev ## format, lint, types, direction of imports, dependencies
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/pyright
+	$(BIN)/lint-imports
+	$(BIN)/deptry .
+
+fmt: setup-dev ## format, and repair what lint can repair
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: setup-dev ## the benchmarks; tables on the screen, JSON beside them
+	@$(BIN)/python -m benchmarks $(ARGS)
+
+screenshots: setup-dev ## pictures of the running UI for the documentation
+	@$(BIN)/python scripts/screenshots.py
+
+setup: ## install what demo and up need (they call it)
+	@python3 scripts/bootstrap.py run
+
+setup-dev: ## install the tools of test and check too (they call it)
+	@python3 scripts/bootstrap.py dev
+
+clean: ## remove the environment and tool caches; keeps .draggonnb, the data
+	rm -rf .venv .tools .pytest_cache .ruff_cache .import_linter_cache

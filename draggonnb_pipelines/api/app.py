@@ -1,0 +1,136 @@
+"""The assembly: one FastAPI application from the settings.
+
+Lives here: what is opened for how long, routes, and the net under everything. Not here: any endpoint's work.
+"""
+
+import asyncio
+import contextlib
+import logging
+import time
+import traceback
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from importlib.metadata import version
+
+from fastapi import FastAPI
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
+
+from draggonnb_pipelines.api import health, proposals, whatsapp
+from draggonnb_pipelines.api.docs import docs_page, with_lead_webhook
+from draggonnb_pipelines.api.health import Health
+from draggonnb_pipelines.api.leads import LeadWebhook
+from draggonnb_pipelines.api.problems import INTERNAL, Problem, answer_http_error, answer_problem
+from draggonnb_pipelines.api.security import RateLimiter, Receivers
+from draggonnb_pipelines.resources.inbox import InboxWriter
+from draggonnb_pipelines.resources.postgres import MasterDb, Tenants
+from draggonnb_pipelines.resources.vault import Vault
+from draggonnb_pipelines.settings import Settings
+
+TENANT_CONNECTIONS = 5  # for proposal pages alone; the webhook opens no tenant
+log = logging.getLogger(__name__)
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+def create_app(settings: Settings, *, now: Callable[[], datetime] = utc_now) -> FastAPI:
+    """The application; it connects to the master database when it starts, and to a tenant for a proposal page."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        vault = Vault(settings.keys)
+        async with (
+            MasterDb(settings.dsn) as master,
+            Tenants(settings.dsn, vault, max_connections=TENANT_CONNECTIONS) as tenants,
+        ):
+            receivers = Receivers(master, vault)
+            writer = InboxWriter(master)
+            webhook = LeadWebhook(receivers, writer, per_minute=settings.api_rate_per_minute)
+            probes = Health(settings, master)
+            app.state.settings, app.state.now = settings, now
+            app.state.master, app.state.tenants = master, tenants
+            app.state.receivers, app.state.writer, app.state.health = receivers, writer, probes
+            app.state.page_limiter = RateLimiter(settings.api_rate_per_minute)
+            app.state.lead_webhook = webhook
+            watch = asyncio.create_task(probes.watch())
+            try:
+                yield
+            finally:
+                watch.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await watch
+                await writer.close()
+
+    app = FastAPI(
+        title="DraggonnB CRMM", version=version("draggonnb-pipelines"), lifespan=lifespan, docs_url=None, redoc_url=None
+    )
+    # Plain routes, outside FastAPI's dependency machinery: this is the hot path, and it reads its own body.
+    app.router.routes.append(Route("/webhook/{slug}/leads", _receive_leads, methods=["POST"]))
+    app.router.routes.append(Route("/docs", docs_page, methods=["GET"]))
+    app.include_router(whatsapp.router)
+    app.include_router(proposals.router)
+    app.include_router(health.router)
+    # Proposal tokens stand in paths: the server's own log of paths stays off, whoever starts the server.
+    logging.getLogger("uvicorn.access").disabled = True
+    app.add_exception_handler(Problem, answer_problem)
+    app.add_exception_handler(HTTPException, answer_http_error)
+    app.add_middleware(LastNet)
+    if settings.trusted_proxies:
+        app.add_middleware(ProxyHeadersMiddleware, trusted_hosts=settings.trusted_proxies)
+    with_lead_webhook(app)
+    return app
+
+
+async def _receive_leads(request: Request) -> Response:
+    webhook: LeadWebhook = request.app.state.lead_webhook
+    return await webhook.handle(request)
+
+
+class LastNet:
+    """Logs each request without its query and its secrets, and turns what nobody expected into problem details.
+
+    The traceback's frames are logged, the exception's text is not: it may quote a row or a body.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        status = 0
+        began = time.perf_counter()
+
+        async def noting_send(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        try:
+            await self._app(scope, receive, noting_send)
+        except Exception as error:
+            frames = "".join(traceback.format_tb(error.__traceback__))
+            log.error("unexpected %s at %s %s\n%s", type(error).__name__, scope["method"], _path(scope), frames)
+            if not status:
+                await Problem(INTERNAL, INTERNAL.remedy).response()(scope, receive, noting_send)
+        level = logging.DEBUG if status < 400 else logging.INFO
+        if log.isEnabledFor(level):
+            ms = (time.perf_counter() - began) * 1000
+            log.log(level, "%s %s %d %.1f ms", scope["method"], _path(scope), status, ms)
+
+
+def _path(scope: Scope) -> str:
+    """The path without what is secret in it: a proposal's token."""
+    first, _, rest = scope["path"].lstrip("/").partition("/")
+    if first == "proposals" and rest:
+        return "/proposals/{token}" + ("/accept" if rest.endswith("/accept") else "")
+    return scope["path"][:120] if scope["path"].isprintable() else "(unprintable)"

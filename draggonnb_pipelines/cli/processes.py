@@ -1,0 +1,245 @@
+"""The processes of one machine: sandbox, API, code server, daemon, web server; started, watched, stopped together.
+
+Each logs to `<state_dir>/logs/<name>.log`. In production systemd does this with the same commands (`deploy/`).
+"""
+
+import contextlib
+import ctypes
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import fasteners
+import httpx
+
+from draggonnb_pipelines.cli.installation import dagster_database, quiet
+from draggonnb_pipelines.errors import OperatorError
+from draggonnb_pipelines.settings import PROJECT_ROOT, Settings
+
+START_SECONDS = 90
+STOP_SECONDS = 15
+RESTARTS = 5
+_PR_SET_PDEATHSIG = 1
+
+
+@dataclass
+class Process:
+    """One child: how to start it, and how to know that it is ready."""
+
+    name: str
+    command: list[str]
+    is_ready: Callable[[], bool]
+    child: subprocess.Popen[bytes] | None = None
+    restarts: int = 0
+
+
+@dataclass
+class Running:
+    """Everything that runs, and the settings (with the ports really used) that it runs with."""
+
+    settings: Settings
+    processes: list[Process] = field(default_factory=list)
+
+    @property
+    def ui_url(self) -> str:
+        return f"http://127.0.0.1:{self.settings.ui_port}"
+
+    def watch(self, tell: Callable[[str], None]) -> None:
+        """Start again whatever has ended. Raises OperatorError when something ends again and again."""
+        for process in self.processes:
+            if process.child is not None and process.child.poll() is not None:
+                process.restarts += 1
+                if process.restarts > RESTARTS:
+                    raise OperatorError(
+                        f"{process.name} has ended {process.restarts} times", remedy=f"read {_log(self.settings, process)}"
+                    )
+                tell(f"{process.name} ended with {process.child.returncode}; starting it again")
+                _start(process, self.settings, _environment(self.settings))
+
+
+@contextlib.contextmanager
+def running_stack(settings: Settings, *, tell: Callable[[str], None] = quiet) -> Iterator[Running]:
+    """Start everything, yield when all of it answers, stop it at the end.
+
+    Raises:
+        OperatorError: another one runs in this state directory, or a process does not come up (with its log's end).
+    """
+    lock = fasteners.InterProcessLock(settings.state_dir / "up.lock")
+    if not lock.acquire(blocking=False):
+        raise OperatorError(
+            f"draggonnb is running already from {settings.state_dir}",
+            remedy="use it, stop it, or set DRAGGONNB_STATE_DIR to another folder",
+        )
+    settings = _with_free_ports(settings, tell)
+    running = Running(settings)
+    environment = _environment(settings)
+    try:
+        for wave in _waves(settings, environment):
+            for process in wave:
+                tell(f"starting {process.name}")
+                running.processes.append(process)
+                _start(process, settings, environment)
+            for process in wave:
+                _wait(process, settings)
+        yield running
+    finally:
+        tell("stopping")
+        for process in reversed(running.processes):
+            _stop(process)
+        lock.release()
+
+
+def _waves(settings: Settings, environment: dict[str, str]) -> list[list[Process]]:
+    """The processes, in groups that can start at once."""
+    code_port = _free_port()
+    home = Path(environment["DAGSTER_HOME"])
+    workspace = home / "workspace.yaml"
+    workspace.write_text(
+        f"load_from:\n  - grpc_server: {{host: 127.0.0.1, port: {code_port}, location_name: draggonnb}}\n"
+    )
+    python = sys.executable
+    sandbox = [
+        Process(
+            "sandbox",
+            [python, "-m", "vendor_sandbox", "--port", str(settings.sandbox_port)]
+            + ["--smtp-port", str(settings.sandbox_port + 1), "--webhook-base", settings.base_url],
+            lambda: _answers(f"{settings.sandbox_url}/_sandbox/health"),
+        )
+    ]
+    api_url = f"http://{settings.api_host}:{settings.api_port}/api/health"
+    code = [python, "-m", "dagster", "api", "grpc", "--host", "127.0.0.1", "--port", str(code_port)]
+    first = [
+        Process("api", [python, "-m", "draggonnb_pipelines.api"], lambda: _answers(api_url)),
+        Process(
+            "code server",
+            [*code, "--python-module", "draggonnb_pipelines.definitions", "--location-name", "draggonnb"],
+            lambda: _accepts(code_port),
+        ),
+    ]
+    ui = f"http://127.0.0.1:{settings.ui_port}/server_info"
+    daemon = [python, "-m", "dagster._daemon", "run", "--workspace", str(workspace)]
+    web = [python, "-m", "dagster_webserver", "--host", "127.0.0.1", "--port", str(settings.ui_port)]
+    second = [
+        Process("daemon", daemon, lambda: True),
+        Process("web server", [*web, "--workspace", str(workspace)], lambda: _answers(ui)),
+    ]
+    return [sandbox + first if settings.sandboxed_vendors else first, second]
+
+
+def _environment(settings: Settings) -> dict[str, str]:
+    """What the children need, beside what the operator has set; Dagster's home with its dagster.yaml."""
+    home = settings.state_dir.resolve() / "dagster"
+    home.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(PROJECT_ROOT / "dagster.yaml", home / "dagster.yaml")
+    return {
+        **os.environ,
+        "DRAGGONNB_STATE_DIR": str(settings.state_dir.resolve()),
+        "DRAGGONNB_MASTER_DSN": settings.dsn,
+        "DRAGGONNB_MASTER_KEYS": settings.keys,
+        "DRAGGONNB_API_PORT": str(settings.api_port),
+        "DRAGGONNB_UI_PORT": str(settings.ui_port),
+        "DRAGGONNB_SANDBOX_PORT": str(settings.sandbox_port),
+        "DRAGGONNB_DAGSTER_PG_URL": dagster_database(settings),
+        "DRAGGONNB_DAGSTER_LOGS": str(home / "logs"),
+        "DAGSTER_HOME": str(home),
+        "PYTHONUNBUFFERED": "1",
+    }
+
+
+def _start(process: Process, settings: Settings, environment: dict[str, str]) -> None:
+    log = _log(settings, process)
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("ab") as out:
+        process.child = subprocess.Popen(
+            process.command,
+            env=environment,
+            cwd=PROJECT_ROOT,
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,  # Ctrl-C is for us alone; we stop the children in order
+            preexec_fn=_die_with_parent if sys.platform == "linux" else None,
+        )
+
+
+def _die_with_parent() -> None:
+    """Between fork and exec: if we are killed, the children must not hold the ports."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+def _wait(process: Process, settings: Settings) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while not process.is_ready():
+        assert process.child is not None
+        if process.child.poll() is not None or time.monotonic() > deadline:
+            log = _log(settings, process)
+            tail = log.read_text(errors="replace")[-1500:]
+            raise OperatorError(f"{process.name} does not come up", remedy=f"its log {log} ends:\n{tail}")
+        time.sleep(0.1)
+
+
+def _stop(process: Process) -> None:
+    child = process.child
+    if child is None or child.poll() is not None:
+        return
+    child.terminate()
+    try:
+        child.wait(STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(child.pid, signal.SIGKILL)
+        child.wait(5)
+
+
+def _log(settings: Settings, process: Process) -> Path:
+    return settings.state_dir.resolve() / "logs" / f"{process.name.replace(' ', '_')}.log"
+
+
+def _with_free_ports(settings: Settings, tell: Callable[[str], None]) -> Settings:
+    """The configured ports where they are free, others (said aloud) where they are not."""
+    update: dict[str, int] = {}
+    for name, width in (("api_port", 1), ("ui_port", 1), ("sandbox_port", 2)):
+        wanted = getattr(settings, name)
+        if not all(_is_free(wanted + offset) for offset in range(width)):
+            update[name] = _free_port(width)
+            tell(f"port {wanted} is taken; DRAGGONNB_{name.upper()} is {update[name]} this time")
+    return settings.model_copy(update=update)
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+        return True
+
+
+def _free_port(width: int = 1) -> int:
+    while True:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        if port + width <= 65535 and all(_is_free(port + offset) for offset in range(width)):
+            return port
+
+
+def _answers(url: str) -> bool:
+    try:
+        return httpx.get(url, timeout=2, trust_env=False).status_code < 500
+    except httpx.HTTPError:
+        return False
+
+
+def _accepts(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.settimeout(1)
+        return probe.connect_ex(("127.0.0.1", port)) == 0

@@ -1,0 +1,37 @@
+"""An organization: one client of the agency, or the agency itself (slug `draggonnb`)."""
+
+import re
+from dataclasses import dataclass, field
+from uuid import UUID
+
+AGENCY_SLUG = "draggonnb"
+_SLUG = re.compile(r"[a-z0-9](-?[a-z0-9])*")
+_RESERVED = frozenset({"api", "www", "admin", "app", "docs", "webhook", "webhooks", "proposals", "template"})
+
+
+@dataclass(frozen=True, slots=True)
+class Organization:
+    """A row of master `organizations`, without its secrets' plain text."""
+
+    id: UUID
+    slug: str
+    name: str
+    status: str
+    timezone: str
+    locale: str
+    database_name: str | None
+    dsn_sealed: bytes | None = field(repr=False)
+    data_key_wrapped: bytes | None = field(repr=False)
+
+    @property
+    def is_active(self) -> bool:
+        return self.status == "active"
+
+
+def check_slug(slug: str) -> str:
+    """Return the slug, or raise ValueError: it becomes a partition key, a host name and a database name."""
+    if not 2 <= len(slug) <= 40 or not _SLUG.fullmatch(slug):
+        raise ValueError(f"slug {slug!r}: 2 to 40 characters a-z, 0-9 and single inner hyphens")
+    if slug in _RESERVED:
+        raise ValueError(f"slug {slug!r} is reserved")
+    return slug

@@ -1,0 +1,80 @@
+"""What a workflow step says about the organizations and days that it worked on.
+
+Lives here: the partition key, and the report that every step returns: what is done, what failed and why.
+Does not live here: how a report becomes events, tables and colours in the Dagster UI (`tenant_runs.py`). Steps and
+their tests therefore need no Dagster.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any, Literal, NamedTuple, Self
+
+
+class PartitionKey(NamedTuple):
+    """One organization on one UTC day: the unit that succeeds, fails and is repeated by itself."""
+
+    slug: str
+    day: date
+
+
+@dataclass(frozen=True)
+class Markdown:
+    """Metadata shown as rendered Markdown: short tables, previews. Never raw customer input (escape it first)."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Link:
+    """Metadata shown as a link."""
+
+    url: str
+
+
+# Numbers, text, JSON-like lists and dicts, dates, and the two above. Metadata is stored for ever and shown to every
+# operator: no secrets, no personal data.
+Metadata = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class CheckOutcome:
+    """A check's verdict on one partition; `name` must be declared on the asset (`checks=`)."""
+
+    name: str
+    passed: bool
+    description: str = ""
+    severity: Literal["warn", "error"] = "error"
+    metadata: Metadata = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class KeyReport:
+    """One partition that is done. `rows` is 0 where there was nothing to do."""
+
+    rows: int
+    metadata: Metadata = field(default_factory=dict)
+    checks: Sequence[CheckOutcome] = ()
+
+
+@dataclass(frozen=True)
+class StepReport:
+    """Every key that a step was given is in `done` or in `failed`; a key in neither is taken as failed.
+
+    Args:
+        done: per key what was written.
+        failed: per key one line for an operator saying why, redacted (no personal data, no secrets).
+    """
+
+    done: Mapping[PartitionKey, KeyReport] = field(default_factory=dict)
+    failed: Mapping[PartitionKey, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        both = self.done.keys() & self.failed.keys()
+        if both:
+            raise ValueError(f"reported as done and as failed: {sorted(both)}")
+
+    def with_idle(self, keys: Iterable[PartitionKey]) -> Self:
+        """The same report, where keys that it does not mention had nothing to do: done with 0 rows."""
+        idle = {key: KeyReport(rows=0) for key in keys if key not in self.done and key not in self.failed}
+        return type(self)(done={**idle, **self.done}, failed=self.failed)

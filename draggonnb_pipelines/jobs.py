@@ -1,0 +1,71 @@
+"""The jobs: verbs over assets. What a run works on is in its config (`assets/leads.LeadRun`)."""
+
+from typing import Any
+
+import dagster as dg
+
+from draggonnb_pipelines.assets.leads import CHAIN
+from draggonnb_pipelines.event_retention import prune_asset_events
+from draggonnb_pipelines.resources.bindings import MasterQueries, RunStack
+from draggonnb_pipelines.settings import load_settings
+from draggonnb_pipelines.sql import load_queries
+from draggonnb_pipelines.workflows.lead_batches import organizations_by_id
+from draggonnb_pipelines.workflows.message_statuses import TOPIC, apply_statuses
+
+INBOX = load_queries("inbox")
+
+# The inbox itself hands rows out again when a run dies; a retry of the run would only meet an empty batch.
+INBOX_TAGS = {"dagster/max_retries": "0"}
+
+
+def lead_config(**values: Any) -> dict[str, Any]:
+    """Run config for the lead chain: one of batch_id, reprocessing_id, or organizations with from_day and to_day."""
+    return {"ops": {CHAIN: {"config": values}}}
+
+
+qualify_leads = dg.define_asset_job(
+    "qualify_leads",
+    selection=dg.AssetSelection.groups("leads"),
+    description="New deliveries from the inbox: lead, research, analyses, proposal, notification. Launched by `lead_inbox`.",
+    tags=INBOX_TAGS,
+    executor_def=dg.in_process_executor,
+)
+
+reprocess_leads = dg.define_asset_job(
+    "reprocess_leads",
+    selection=dg.AssetSelection.assets("competitor_analyses", "business_analyses", "proposals"),
+    description="Stored leads of chosen organizations (none: all) and days through the current prompts, by message "
+    "batches at half the price; earlier versions are kept and nobody is notified. Config: organizations, from_day, to_day.",
+    executor_def=dg.in_process_executor,
+)
+
+
+@dg.op(description="Status webhooks of WhatsApp that no lead run has applied on its way.")
+def apply_waiting_statuses(context: dg.OpExecutionContext, stack: RunStack) -> None:
+    async def apply(opened: Any) -> int:
+        async with opened.master.connection() as conn:
+            rows = INBOX.organizations_waiting(conn, topic=TOPIC, before=opened.now())
+            ids = {row["organization_id"] async for row in rows}
+        organizations = await organizations_by_id(opened, ids)
+        return sum([await apply_statuses(opened, organization) for organization in organizations.values()])
+
+    context.log.info(f"{stack.run(apply)} statuses applied")
+
+
+@dg.job(executor_def=dg.in_process_executor, tags=INBOX_TAGS)
+def apply_message_statuses() -> None:
+    apply_waiting_statuses()
+
+
+@dg.op(description="Deletes asset events that are older than the partitions' window; our ledger keeps the full truth.")
+def prune_events(context: dg.OpExecutionContext, master: MasterQueries) -> None:
+    import os
+
+    from draggonnb_pipelines.dagster_instance import PG_URL_VARIABLE
+
+    context.log.info(str(prune_asset_events(os.environ[PG_URL_VARIABLE], load_settings().asset_event_keep_days)))
+
+
+@dg.job(executor_def=dg.in_process_executor, description="Nightly: keeps Dagster's event log small and the UI quick.")
+def prune_asset_history() -> None:
+    prune_events()

@@ -1,0 +1,91 @@
+"""Dagster's door to our resources: the only module of this room that imports Dagster.
+
+`RunStack` opens one `Stack` on one event loop for the whole run; `MasterQueries` lets a sensor ask the master
+database one cheap thing.
+"""
+
+import asyncio
+import threading
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from concurrent.futures import Future
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+import dagster as dg
+import psycopg
+from psycopg.rows import dict_row
+from pydantic import PrivateAttr
+
+from draggonnb_pipelines.resources.postgres import CONNECT_TIMEOUT_SECONDS, Connection
+from draggonnb_pipelines.resources.stack import Stack, open_stack
+from draggonnb_pipelines.settings import load_settings
+
+T = TypeVar("T")
+
+
+class RunStack(dg.ConfigurableResource):
+    """The databases and vendors' clients of one run. Its event loop lives in a thread of its own, so that leases are
+    extended while a step works and connections outlive the steps."""
+
+    _loop: asyncio.AbstractEventLoop = PrivateAttr()
+    _stack: Stack = PrivateAttr()
+
+    @contextmanager
+    def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator["RunStack"]:
+        loop = asyncio.new_event_loop()
+        thread = threading.Thread(target=loop.run_forever, name="workflows", daemon=True)
+        thread.start()
+        opened = open_stack(load_settings())
+        self._loop = loop
+        try:
+            self._stack = self._wait(opened.__aenter__())
+            try:
+                yield self
+            finally:
+                self._wait(opened.__aexit__(None, None, None))
+        finally:
+            self._wait(_cancel_the_rest())
+            loop.call_soon_threadsafe(loop.stop)
+            thread.join(10)
+
+    @property
+    def stack(self) -> Stack:
+        return self._stack
+
+    def run(self, work: Callable[..., Coroutine[Any, Any, T]], *arguments: Any, **named: Any) -> T:
+        """Run `work(stack, ...)` on the loop and wait for it. Terminating the run cancels it."""
+        return self._wait(work(self._stack, *arguments, **named))
+
+    def keep(self, work: Coroutine[Any, Any, None]) -> None:
+        """Let something go on beside the steps, until the run ends."""
+        asyncio.run_coroutine_threadsafe(work, self._loop)
+
+    def _wait(self, work: Coroutine[Any, Any, T]) -> T:
+        future: Future[T] = asyncio.run_coroutine_threadsafe(work, self._loop)
+        try:
+            return future.result()
+        except BaseException:
+            future.cancel()
+            raise
+
+
+class MasterQueries(dg.ConfigurableResource):
+    """The master database, for sensors, schedules and checks: one connection for one question."""
+
+    def ask(self, question: Callable[[Connection], Awaitable[T]]) -> T:
+        """Open a connection, run `question(conn)`, close it."""
+
+        async def once() -> T:
+            async with await psycopg.AsyncConnection.connect(
+                load_settings().dsn, autocommit=True, row_factory=dict_row, connect_timeout=CONNECT_TIMEOUT_SECONDS
+            ) as conn:
+                return await question(conn)
+
+        return asyncio.run(once())
+
+
+async def _cancel_the_rest() -> None:
+    rest = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
+    for task in rest:
+        task.cancel()
+    await asyncio.gather(*rest, return_exceptions=True)

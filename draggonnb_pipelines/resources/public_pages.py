@@ -1,0 +1,155 @@
+"""Pages of the public internet that a customer named: one GET, redirects followed by hand.
+
+Lives here: the walk along redirects, its caps, and the reasons why there is no page. Does not live here: which
+addresses may be reached (`addresses.py`), the wire (`exchange.py`), what a page says (`websites.py`).
+"""
+
+import asyncio
+import ssl
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import aiohttp
+import httpx
+
+from draggonnb_pipelines.resources.addresses import (
+    ConnectTo,
+    DialRefused,
+    GetAddrInfo,
+    PublicFetchError,
+    PublicResolver,
+    check_public_url,
+    guarded_socket_factory,
+)
+from draggonnb_pipelines.resources.exchange import (
+    ACCEPT_ENCODING,
+    CONNECT_TIMEOUT_SECONDS,
+    KEEP_ALIVE_SECONDS,
+    ExchangeFault,
+    exchange,
+    open_session,
+)
+
+CONNECTIONS = 128
+REDIRECTS = frozenset({301, 302, 303, 307, 308})
+ACCEPT = "text/html,application/xhtml+xml;q=0.9,text/plain;q=0.8,*/*;q=0.5"
+
+
+@dataclass(frozen=True, slots=True)
+class PublicPage:
+    """A page of the public internet, whatever its status; the body is decompressed, not decoded."""
+
+    requested_url: str
+    url: str
+    status: int
+    content_type: str
+    body: bytes
+    charset: str | None
+    fetched_at: datetime
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+class PublicPages:
+    """The guarded session; `HttpDoor` owns one and is the way to it. Create it inside a running loop."""
+
+    def __init__(
+        self,
+        tls: ssl.SSLContext,
+        *,
+        user_agent: str,
+        connect_to: ConnectTo,
+        getaddrinfo: GetAddrInfo,
+        now: Callable[[], datetime] = utc_now,
+    ) -> None:
+        self._user_agent = user_agent
+        self._now = now
+        self._resolver = PublicResolver(connect_to, getaddrinfo)
+        # No DNS cache: each connection is made to an address that was resolved and checked for it.
+        connector = aiohttp.TCPConnector(
+            ssl=tls,
+            limit=CONNECTIONS,
+            keepalive_timeout=KEEP_ALIVE_SECONDS,
+            use_dns_cache=False,
+            resolver=self._resolver,
+            socket_factory=guarded_socket_factory(connect_to),
+        )
+        self._session = open_session(connector)
+
+    async def close(self) -> None:
+        await self._session.close()
+        await self._resolver.close()
+
+    async def fetch(self, url: str, *, max_bytes: int, timeout_seconds: float, max_redirects: int) -> PublicPage:
+        """See `HttpDoor.fetch_public`."""
+        try:
+            async with asyncio.timeout(timeout_seconds):
+                return await self._follow(url, max_bytes, timeout_seconds, max_redirects)
+        except TimeoutError as error:
+            raise PublicFetchError("timeout", f"no whole page within {timeout_seconds:g} s") from error
+
+    async def _follow(self, url: str, max_bytes: int, timeout_seconds: float, max_redirects: int) -> PublicPage:
+        timeout = aiohttp.ClientTimeout(sock_connect=CONNECT_TIMEOUT_SECONDS, sock_read=timeout_seconds)
+        headers = {"User-Agent": self._user_agent, "Accept": ACCEPT, "Accept-Encoding": ACCEPT_ENCODING}
+        target = check_public_url(url)
+        seen: set[str] = set()
+        while len(seen) <= max_redirects and str(target) not in seen:
+            seen.add(str(target))
+            request = httpx.Request("GET", target, headers=headers)
+            try:
+                answer = await exchange(
+                    self._session, request, timeout=timeout, deadline_seconds=None, max_bytes=max_bytes
+                )
+            except ExchangeFault as fault:
+                raise _public_fault(target.host, fault) from fault
+            location = answer.headers.get("location")
+            if answer.status_code not in REDIRECTS or not location:
+                return self._page(url, target, answer)
+            target = _redirect(target, location)
+        raise PublicFetchError("too_many_redirects", f"{len(seen)} redirects, the last one to {target.host}")
+
+    def _page(self, requested_url: str, url: httpx.URL, answer: httpx.Response) -> PublicPage:
+        content_type = answer.headers.get("content-type", "").partition(";")[0].strip().lower()
+        return PublicPage(
+            requested_url=requested_url,
+            url=str(url),
+            status=answer.status_code,
+            content_type=content_type,
+            body=answer.content,
+            charset=_known_charset(answer.charset_encoding),
+            fetched_at=self._now(),
+        )
+
+
+def _public_fault(host: str, fault: ExchangeFault) -> PublicFetchError:
+    cause = fault.__cause__
+    if isinstance(cause, aiohttp.ClientConnectorError) and isinstance(cause.os_error, DialRefused):
+        return PublicFetchError("refused_address", f"{host} leads to an address that is not public")
+    if fault.kind == "too_large":
+        return PublicFetchError("too_large", fault.detail)
+    if fault.kind in ("timeout", "connect_timeout"):
+        return PublicFetchError("timeout", f"{host}: {fault.detail}")
+    if fault.kind == "unusable":
+        return PublicFetchError("bad_url", f"{host}: {fault.detail}")
+    return PublicFetchError("unreachable", f"{host}: {fault.detail}")
+
+
+def _redirect(source: httpx.URL, location: str) -> httpx.URL:
+    try:
+        return check_public_url(str(source.join(location)))
+    except (httpx.InvalidURL, UnicodeError, ValueError):
+        raise PublicFetchError("bad_url", f"{source.host} redirects to something that is not a URL") from None
+
+
+def _known_charset(name: str | None) -> str | None:
+    """The charset if Python can decode text with it; servers send typing errors and codecs such as `hex`."""
+    if not name:
+        return None
+    try:
+        "a".encode(name)  # an empty text would not reach the codec
+    except (LookupError, ValueError):
+        return None
+    return name.lower()

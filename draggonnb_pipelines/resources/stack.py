@@ -1,0 +1,79 @@
+"""Everything that the workflows need, opened once per event loop and closed together.
+
+Not here: who opens it. Runs do through `bindings.py`, the CLI and the tests directly.
+"""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from draggonnb_pipelines.resources.claude import Claude, Prices
+from draggonnb_pipelines.resources.http import HttpDoor
+from draggonnb_pipelines.resources.mail import Mailer
+from draggonnb_pipelines.resources.postgres import MasterDb, Tenants
+from draggonnb_pipelines.resources.vault import Vault
+from draggonnb_pipelines.resources.whatsapp import WhatsApp
+from draggonnb_pipelines.settings import Settings
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True)
+class Stack:
+    """The databases and the vendors' clients of one event loop, and the clock."""
+
+    settings: Settings
+    vault: Vault
+    master: MasterDb
+    tenants: Tenants
+    door: HttpDoor
+    claude: Claude
+    whatsapp: WhatsApp
+    mailer: Mailer
+    now: Callable[[], datetime] = utc_now
+
+
+@asynccontextmanager
+async def open_stack(settings: Settings, *, now: Callable[[], datetime] = utc_now) -> AsyncIterator[Stack]:
+    """Open all of it; nothing is called before a workflow calls it."""
+    vault = Vault(settings.keys)
+    async with AsyncExitStack() as opened:
+        master = await opened.enter_async_context(MasterDb(settings.dsn))
+        tenants = await opened.enter_async_context(
+            Tenants(settings.dsn, vault, max_connections=settings.tenant_connections)
+        )
+        door = await opened.enter_async_context(
+            HttpDoor(user_agent=settings.research_user_agent, connect_to=settings.connect_to)
+        )
+        claude = await opened.enter_async_context(
+            Claude(
+                base_url=settings.claude_base_url,
+                api_key=settings.claude_key,
+                prices=Prices(
+                    input_usd_per_mtok=settings.claude_input_usd_per_mtok,
+                    output_usd_per_mtok=settings.claude_output_usd_per_mtok,
+                    web_search_usd_per_1000=settings.claude_web_search_usd_per_1000,
+                ),
+                concurrency=settings.claude_concurrency,
+            )
+        )
+        whatsapp = WhatsApp(
+            door,
+            base_url=settings.whatsapp_url,
+            token=settings.whatsapp_key,
+            phone_number_id=settings.whatsapp_phone_number_id,
+            app_secret=settings.whatsapp_signing_secret,
+        )
+        host, port = settings.smtp_address
+        mailer = Mailer(
+            host=host,
+            port=port,
+            user=settings.smtp_user,
+            password=settings.smtp_password.get_secret_value() if settings.smtp_password else None,
+            starttls=settings.smtp_starttls and settings.smtp_host is not None,
+            sender=settings.mail_from,
+        )
+        yield Stack(settings, vault, master, tenants, door, claude, whatsapp, mailer, now)

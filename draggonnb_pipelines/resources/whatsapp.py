@@ -1,0 +1,195 @@
+"""WhatsApp Cloud API: template messages out, status webhooks in.
+
+Lives here: the call, the vendor's error table, the webhook's signature and reading. Does not live here: what a
+message says (templates are approved at the vendor), and the settling of an unknown outcome: a status webhook with
+our `callback_data` tells, or after the settle time a person.
+Sources: the vendor's OpenAPI v23 and error page of 15 May 2026.
+"""
+
+import hashlib
+import hmac
+import json
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import httpx
+
+from draggonnb_pipelines.errors import ErrorClass, VendorError
+from draggonnb_pipelines.resources.http import HttpDoor
+
+VENDOR = "whatsapp"
+MAX_CALLBACK_DATA = 512
+_READ_TIMEOUT_SECONDS = 30.0
+_MAX_PARAMETER = 900
+
+_BY_CODE = {
+    **dict.fromkeys((130429, 131056, 80007, 4), ErrorClass.THROTTLED),
+    # The vendor's own trouble: the message may be on its way.
+    **dict.fromkeys((131000, 131016, 1, 2), ErrorClass.AMBIGUOUS),
+    **dict.fromkeys((131048, 368, 131031), ErrorClass.BLOCKED),
+    # Not for this recipient (again today); the account is fine, so it is not BLOCKED.
+    **dict.fromkeys((131049, 131026, 131047), ErrorClass.INPUT),
+    **dict.fromkeys((132000, 132001, 132005, 132007, 132012, 131008, 131009, 131051, 100), ErrorClass.INPUT),
+    **dict.fromkeys((132015, 132016, 131042, 131045), ErrorClass.CONFIG),
+    **dict.fromkeys((190, 0), ErrorClass.AUTH),
+    **dict.fromkeys((3, 10, 131005), ErrorClass.PERMISSION),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class MessageStatus:
+    """One status of one message; `status` is sent, delivered, read or failed. Phone numbers may be missing."""
+
+    message_id: str
+    status: str
+    callback_data: str | None
+    recipient: str | None
+    timestamp: datetime | None
+    error_code: int | None
+
+
+class WhatsApp:
+    """The agency's WhatsApp number."""
+
+    def __init__(self, door: HttpDoor, *, base_url: str, token: str, phone_number_id: str, app_secret: str) -> None:
+        self._door = door
+        self._url = f"{base_url.rstrip('/')}/{phone_number_id}/messages"
+        # In a header, never in the body or the URL: those reach logs.
+        self._headers = {"Authorization": f"Bearer {token}"}
+        self._app_secret = app_secret
+
+    async def send_template(
+        self, *, to_e164: str, template: str, language: str, parameters: list[str], callback_data: str
+    ) -> str:
+        """Send an approved template; the message's id (`wamid...`). Accepted is not delivered: the webhook tells.
+
+        Raises:
+            VendorError: sorted. AMBIGUOUS (timeout, cut answer, 5xx) means that it may arrive: never send it again
+                blindly, the status webhook brings `callback_data` if it was sent.
+        """
+        if len(callback_data) > MAX_CALLBACK_DATA:
+            raise VendorError(VENDOR, ErrorClass.INPUT, f"callback_data is over {MAX_CALLBACK_DATA} characters")
+        body: dict[str, Any] = {"type": "body", "parameters": [{"type": "text", "text": _plain(p)} for p in parameters]}
+        response = await self._door.call(
+            VENDOR,
+            "POST",
+            self._url,
+            idempotent=False,
+            sort=_sort,
+            headers=self._headers,
+            json={
+                "messaging_product": "whatsapp",
+                "to": to_e164.removeprefix("+"),
+                "type": "template",
+                "template": {"name": template, "language": {"code": language}, "components": [body]},
+                "biz_opaque_callback_data": callback_data,
+            },
+            read_timeout_seconds=_READ_TIMEOUT_SECONDS,
+        )
+        return _message_id(response)
+
+    def verify_signature(self, raw: bytes, header: str | None) -> bool:
+        """True if `X-Hub-Signature-256` is the HMAC of the raw body under the app's secret; constant time."""
+        expected = hmac.new(self._app_secret.encode(), raw, hashlib.sha256).hexdigest()
+        given = (header or "").removeprefix("sha256=").strip().lower()
+        return hmac.compare_digest(expected.encode(), given.encode())
+
+
+def parse_statuses(payload: Any) -> list[MessageStatus]:
+    """The statuses in a webhook's payload. Anything else in it (messages, unknown fields, rubbish) is passed over."""
+    statuses: list[MessageStatus] = []
+    for entry in _dicts(payload, "entry"):
+        for change in _dicts(entry, "changes"):
+            for status in _dicts(change.get("value"), "statuses"):
+                if isinstance(status.get("id"), str) and isinstance(status.get("status"), str):
+                    statuses.append(_status(status))
+    return statuses
+
+
+def _status(status: dict[str, Any]) -> MessageStatus:
+    errors = _dicts(status, "errors")
+    code = errors[0].get("code") if errors else None
+    return MessageStatus(
+        message_id=status["id"],
+        status=status["status"],
+        callback_data=_text(status.get("biz_opaque_callback_data")),
+        recipient=_text(status.get("recipient_id")),
+        timestamp=_time(status.get("timestamp")),
+        error_code=code if isinstance(code, int) else None,
+    )
+
+
+def _message_id(response: httpx.Response) -> str:
+    messages = _dicts(_json(response), "messages")
+    if not messages or not isinstance(messages[0].get("id"), str):
+        raise VendorError(VENDOR, ErrorClass.AMBIGUOUS, "accepted without a message id", status=response.status_code)
+    return messages[0]["id"]
+
+
+def _sort(response: httpx.Response) -> VendorError | None:
+    """Sort an answer to a POST by `error.code`, and by the HTTP status where there is none that we know."""
+    status = response.status_code
+    if 200 <= status < 300:
+        return None
+    body = _json(response)
+    error = body.get("error") if isinstance(body, dict) else None
+    error = error if isinstance(error, dict) else {}
+    code = error.get("code")
+    known = _class_of_code(code) if isinstance(code, int) else None
+    return VendorError(
+        VENDOR,
+        known or _class_of_status(status),
+        f"HTTP {status}, code {code}" if code is not None else f"HTTP {status}",
+        status=status,
+        code=None if code is None else str(code),
+        request_id=_text(error.get("fbtrace_id")) or response.headers.get("x-fb-trace-id"),
+        retry_after_seconds=_seconds(response.headers.get("retry-after")),
+    )
+
+
+def _class_of_code(code: int) -> ErrorClass | None:
+    if code in _BY_CODE:
+        return _BY_CODE[code]
+    if 200 <= code <= 299:
+        return ErrorClass.PERMISSION
+    return ErrorClass.CONFIG if 133000 <= code <= 133999 else None
+
+
+def _class_of_status(status: int) -> ErrorClass:
+    if status >= 500 or status == 408:
+        return ErrorClass.AMBIGUOUS
+    by_status = {401: ErrorClass.AUTH, 403: ErrorClass.PERMISSION, 404: ErrorClass.CONFIG, 429: ErrorClass.THROTTLED}
+    return by_status.get(status, ErrorClass.INPUT)
+
+
+def _plain(parameter: str) -> str:
+    """A parameter as the vendor takes it: no line breaks, tabs or runs of spaces, never empty."""
+    return " ".join(parameter.split())[:_MAX_PARAMETER] or "-"
+
+
+def _json(response: httpx.Response) -> Any:
+    try:
+        return json.loads(response.content)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _dicts(parent: Any, key: str) -> list[dict[str, Any]]:
+    items = parent.get(key) if isinstance(parent, dict) else None
+    return [item for item in items if isinstance(item, dict)] if isinstance(items, list) else []
+
+
+def _text(value: Any) -> str | None:
+    return value if isinstance(value, str) and value else None
+
+
+def _time(value: Any) -> datetime | None:
+    try:
+        return datetime.fromtimestamp(int(value), UTC)
+    except (TypeError, ValueError, OverflowError, OSError):
+        return None
+
+
+def _seconds(value: str | None) -> float | None:
+    return float(value) if value and value.isdigit() else None

@@ -1,0 +1,58 @@
+"""Watches for WhatsApp statuses that no lead run has picked up, and for an inbox that stands still."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+import dagster as dg
+
+from draggonnb_pipelines.checks import INBOX_FRESHNESS, inbox_freshness_of
+from draggonnb_pipelines.jobs import apply_message_statuses
+from draggonnb_pipelines.resources.bindings import MasterQueries
+from draggonnb_pipelines.resources.postgres import Connection
+from draggonnb_pipelines.sql import load_queries
+
+INBOX = load_queries("inbox")
+PATIENCE = timedelta(minutes=10)
+
+
+@dg.sensor(
+    job=apply_message_statuses,
+    minimum_interval_seconds=120,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="WhatsApp statuses that have waited for ten minutes: delivered and failed messages show as such.",
+)
+def waiting_message_statuses(
+    context: dg.SensorEvaluationContext, master: MasterQueries
+) -> Iterator[dg.RunRequest | dg.SkipReason]:
+    now = datetime.now(UTC)
+
+    async def waiting(conn: Connection) -> int:
+        rows = INBOX.organizations_waiting(conn, topic="whatsapp_status", before=now - PATIENCE)
+        return len([row async for row in rows])
+
+    if count := master.ask(waiting):
+        yield dg.RunRequest(tags={"draggonnb/organizations": str(count)})
+    else:
+        yield dg.SkipReason("no status has waited for long")
+
+
+@dg.sensor(
+    minimum_interval_seconds=60,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    asset_selection=dg.AssetSelection.assets("leads"),
+    description="How long the oldest delivery has waited; writes the check `inbox_is_fresh` when its verdict changes.",
+)
+def inbox_freshness(context: dg.SensorEvaluationContext, master: MasterQueries) -> dg.SensorResult:
+    verdict = inbox_freshness_of(master, datetime.now(UTC))
+    is_news = context.cursor != str(verdict.passed)
+    if is_news:
+        evaluation = dg.AssetCheckEvaluation(
+            asset_key=dg.AssetKey("leads"),
+            check_name=INBOX_FRESHNESS,
+            passed=bool(verdict.passed),
+            severity=dg.AssetCheckSeverity.ERROR,
+            description=verdict.description,
+            metadata=verdict.metadata or {},
+        )
+        context.instance.report_runless_asset_event(evaluation)
+    return dg.SensorResult(skip_reason=str(verdict.description), cursor=str(verdict.passed))

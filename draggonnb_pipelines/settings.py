@@ -1,0 +1,188 @@
+"""Every setting, in one place, read from the environment (prefix `DRAGGONNB_`) and from `.env`.
+
+Lives here: names, defaults, bounds, and the choice between a vendor and its sandbox. `.env.example` documents
+each variable. Does not live here: anything an operator changes per client (the master database holds that).
+"""
+
+import hashlib
+import os
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from draggonnb_pipelines.errors import OperatorError
+
+PROJECT_ROOT = Path(__file__).resolve().parent.parent
+SANDBOX_SECRET = "sandbox"
+SANDBOX_APP_SECRET = "sandbox-app-secret"
+
+
+class Settings(BaseSettings):
+    """All settings of one installation. Build it with `load_settings`, which explains what is wrong."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="DRAGGONNB_", env_file=PROJECT_ROOT / ".env", env_ignore_empty=True, extra="ignore"
+    )
+
+    # --- where things are
+    state_dir: Path = PROJECT_ROOT / ".draggonnb"
+    postgres_dir: Path | None = None
+    master_dsn: str | None = None
+    master_keys: SecretStr | None = None
+    api_host: str = "127.0.0.1"
+    api_port: int = Field(8080, ge=1, le=65535)
+    ui_port: int = Field(3000, ge=1, le=65535)
+    sandbox_port: int = Field(8190, ge=1, le=65534)
+    public_base_url: str | None = None
+    api_rate_per_minute: int = Field(1200, ge=1)
+    trusted_proxies: Annotated[list[str], NoDecode] = []
+
+    # --- Claude
+    anthropic_api_key: SecretStr | None = None
+    anthropic_base_url: str | None = None
+    claude_model: str = "claude-sonnet-5-5"
+    claude_effort: str = Field("medium", pattern="^(low|medium|high|xhigh|max)$")
+    claude_max_tokens: int = Field(8000, ge=256, le=64000)
+    claude_input_usd_per_mtok: float = Field(2.0, ge=0)
+    claude_output_usd_per_mtok: float = Field(10.0, ge=0)
+    claude_web_search_usd_per_1000: float = Field(10.0, ge=0)
+    claude_web_search_max_uses: int = Field(3, ge=0, le=10)
+    claude_concurrency: int = Field(64, ge=1, le=1000)
+    lead_budget_usd: float = Field(0.60, gt=0)
+    organization_monthly_ai_budget_usd: float = Field(50.0, gt=0)
+    usd_zar: float = Field(18.0, gt=0)
+
+    # --- WhatsApp Cloud API
+    whatsapp_token: SecretStr | None = None
+    whatsapp_base_url: str | None = None
+    whatsapp_phone_number_id: str = "100000000000001"
+    whatsapp_app_secret: SecretStr | None = None
+    whatsapp_verify_token: SecretStr | None = None
+    whatsapp_language: str = "en"
+    graph_version: str = Field("v25.0", pattern=r"^v\d+\.\d+$")
+
+    # --- mail
+    smtp_host: str | None = None
+    smtp_port: int = Field(587, ge=1, le=65535)
+    smtp_user: str | None = None
+    smtp_password: SecretStr | None = None
+    smtp_starttls: bool = True
+    mail_from: str = "DraggonnB <hello@draggonnb.example>"
+
+    # --- company research
+    research_user_agent: str = "DraggonnBBot/1.0 (+https://draggonnb.app/bot)"
+    research_timeout_seconds: float = Field(20.0, gt=0, le=120)
+    research_page_max_bytes: int = Field(2_000_000, ge=10_000)
+    research_max_pages: int = Field(4, ge=1, le=10)
+    research_connect_to: dict[str, str] = {}
+
+    # --- the inbox and its runs
+    batch_size: int = Field(500, ge=1, le=5000)
+    lease_seconds: int = Field(60, ge=5)
+    max_attempts: int = Field(5, ge=1)
+    retry_base_seconds: float = Field(15.0, gt=0)
+    shards: int = Field(1, ge=1, le=64)
+    tenant_connections: int = Field(20, ge=1, le=200)
+    notification_settle_seconds: int = Field(600, ge=1)
+    sensor_interval_seconds: int = Field(5, ge=1)
+    asset_event_keep_days: int = Field(90, ge=7)
+    reprocess_poll_seconds: int = Field(300, ge=1)
+    claude_batch_wait_seconds: float = Field(1800, ge=0)
+
+    @cached_property
+    def sandboxed_vendors(self) -> tuple[str, ...]:
+        """The vendors without credentials: these talk to the sandbox on loopback, and every surface says so."""
+        missing = {
+            "claude": self.anthropic_api_key is None,
+            "whatsapp": self.whatsapp_token is None,
+            "mail": self.smtp_host is None,
+        }
+        return tuple(vendor for vendor, is_missing in missing.items() if is_missing)
+
+    @property
+    def sandbox_url(self) -> str:
+        return f"http://127.0.0.1:{self.sandbox_port}"
+
+    @property
+    def claude_base_url(self) -> str:
+        if "claude" in self.sandboxed_vendors:
+            return f"{self.sandbox_url}/anthropic"
+        return self.anthropic_base_url or "https://api.anthropic.com"
+
+    @property
+    def claude_key(self) -> str:
+        return self.anthropic_api_key.get_secret_value() if self.anthropic_api_key else SANDBOX_SECRET
+
+    @property
+    def whatsapp_url(self) -> str:
+        if "whatsapp" in self.sandboxed_vendors:
+            return f"{self.sandbox_url}/graph/{self.graph_version}"
+        return self.whatsapp_base_url or f"https://graph.facebook.com/{self.graph_version}"
+
+    @property
+    def whatsapp_key(self) -> str:
+        return self.whatsapp_token.get_secret_value() if self.whatsapp_token else SANDBOX_SECRET
+
+    @property
+    def whatsapp_signing_secret(self) -> str:
+        return self.whatsapp_app_secret.get_secret_value() if self.whatsapp_app_secret else SANDBOX_APP_SECRET
+
+    @property
+    def smtp_address(self) -> tuple[str, int]:
+        return (self.smtp_host, self.smtp_port) if self.smtp_host else ("127.0.0.1", self.sandbox_port + 1)
+
+    @property
+    def connect_to(self) -> dict[str, str]:
+        """Host suffix -> ip:port for company research; the sandbox serves `.example` while Claude is sandboxed."""
+        sandbox = {"example": f"127.0.0.1:{self.sandbox_port}"} if "claude" in self.sandboxed_vendors else {}
+        return sandbox | self.research_connect_to
+
+    @property
+    def base_url(self) -> str:
+        """Where clients reach our pages; links in proposals and notifications start with it."""
+        return (self.public_base_url or f"http://{self.api_host}:{self.api_port}").rstrip("/")
+
+    @property
+    def keys(self) -> str:
+        """Master keys as the vault takes them. `processes.prepare` provides them before anything asks."""
+        if self.master_keys is None:
+            raise OperatorError(
+                "DRAGGONNB_MASTER_KEYS is not set",
+                remedy="set it to id:base64 of 32 random bytes, for example k1:$(openssl rand -base64 32)",
+            )
+        return self.master_keys.get_secret_value()
+
+    @property
+    def dsn(self) -> str:
+        """The master database. `processes.prepare` provides it when the embedded server is used."""
+        if self.master_dsn is None:
+            raise OperatorError(
+                "DRAGGONNB_MASTER_DSN is not set and no embedded server was started",
+                remedy="start through the draggonnb command, or set DRAGGONNB_MASTER_DSN=postgresql://user@host/db",
+            )
+        return self.master_dsn
+
+    @property
+    def embedded_postgres_dir(self) -> Path:
+        """The embedded server's directory: short, traversable, never under a home (the server chmods parents)."""
+        if self.postgres_dir:
+            return self.postgres_dir
+        uid = os.getuid() if hasattr(os, "getuid") else 0
+        digest = hashlib.sha256(str(self.state_dir.resolve()).encode()).hexdigest()[:12]
+        return Path(f"/var/tmp/draggonnb-{uid}-{digest}")
+
+
+def load_settings(**overrides: object) -> Settings:
+    """Read and check all settings.
+
+    Raises:
+        OperatorError: names each variable that is wrong, and why.
+    """
+    try:
+        return Settings(**overrides)  # pyright: ignore[reportArgumentType]
+    except ValidationError as error:
+        faults = "; ".join(f"DRAGGONNB_{'.'.join(map(str, e['loc'])).upper()}: {e['msg']}" for e in error.errors())
+        raise OperatorError(f"settings: {faults}", remedy="correct it in the environment or in .env") from error

@@ -1,0 +1,31 @@
+-- Claude's answers in a tenant's database: kept before anything acts on them, found again by the hash of the question.
+
+-- name: usable_answer^
+select id, output, model, cost_usd, tokens_used from ai_generation_log where request_hash = :request_hash and usable;
+
+-- name: usable_hashes
+select request_hash from ai_generation_log where usable and request_hash = any(:hashes);
+
+-- name: lock_question!
+-- Two processes with the same answer take turns at numbering it.
+select pg_advisory_xact_lock(hashtextextended(:request_hash, 11));
+
+-- name: store_answer^
+insert into ai_generation_log (request_hash, attempt, usable, purpose, prompt_name, prompt_hash, model, prompt, output,
+    stop_reason, input_tokens, output_tokens, cache_creation_tokens, cache_read_tokens, web_searches, cost_usd, cost_zar,
+    vendor_request_id, message_batch_id, lead_id)
+select :request_hash,
+       coalesce((select max(attempt) from ai_generation_log where request_hash = :request_hash), 0) + 1,
+       :usable and not exists (select from ai_generation_log where request_hash = :request_hash and usable),
+       :purpose, :prompt_name, :prompt_hash, :model, :prompt, :output, :stop_reason, :input_tokens, :output_tokens,
+       :cache_creation_tokens, :cache_read_tokens, :web_searches, :cost_usd, :cost_zar, :vendor_request_id,
+       :message_batch_id, :lead_id
+returning id;
+
+-- name: lead_spend_usd$
+select coalesce(sum(cost_usd), 0) from ai_generation_log where lead_id = :lead_id;
+
+-- name: lead_costs
+-- Tokens and money that each lead has cost so far.
+select lead_id, sum(tokens_used)::bigint as tokens, sum(cost_usd) as cost_usd, sum(cost_zar) as cost_zar
+from ai_generation_log where lead_id = any(:lead_ids) group by lead_id;

@@ -1,0 +1,159 @@
+-- The inbox of webhook deliveries. A row's state is the only memory of what is still to be done:
+-- received -> claimed (lease) -> done, or dead after too many claims without progress.
+
+-- name: store_deliveries
+-- What the API received since the last commit, as one statement; a repeat adds nothing and returns nothing.
+insert into inbox (organization_id, topic, source, delivery_id, content_type, raw_sealed, parsed_sealed)
+select * from unnest(cast(:organization_ids as uuid[]), cast(:topics as text[]), cast(:sources as text[]),
+                     cast(:delivery_ids as text[]), cast(:content_types as text[]), cast(:raws as bytea[]),
+                     cast(:parsed as bytea[]))
+on conflict (organization_id, topic, source, delivery_id) do nothing
+returning id, organization_id, topic, source, delivery_id;
+
+-- name: find_deliveries
+-- The rows of repeats. A statement of its own: its snapshot is younger than the conflict that it explains.
+select i.id, i.organization_id, i.topic, i.source, i.delivery_id, i.raw_sealed
+from unnest(cast(:organization_ids as uuid[]), cast(:topics as text[]), cast(:sources as text[]),
+            cast(:delivery_ids as text[])) as given (organization_id, topic, source, delivery_id)
+join inbox i using (organization_id, topic, source, delivery_id);
+
+-- name: dispatch_batch
+-- Give the waiting rows, and those whose lease ran out, to a new batch: at most :row_limit rows, the organizations
+-- taking turns, so that one client's thousand leads do not hold up another's one. The lease covers the run's start.
+with waiting as (
+    select id, organization_id, received_at from inbox
+    where state = 'received' and topic = :topic and not_before <= now()
+    union all
+    select id, organization_id, received_at from inbox
+    where state = 'claimed' and topic = :topic and lease_until < now()
+), turns as (
+    select w.id, row_number() over (partition by w.organization_id order by w.received_at) as turn, w.received_at
+    from waiting w
+    join organizations o on o.id = w.organization_id
+    where o.status = 'active' and mod(o.shard, :shards) = :shard
+), chosen as (
+    select i.id from inbox i
+    where i.id in (select id from turns order by turn, received_at limit :row_limit)
+      and (i.state = 'received' or (i.state = 'claimed' and i.lease_until < now()))
+    for update skip locked
+)
+update inbox
+set state = 'claimed', batch_id = :batch_id, run_id = null, lease_until = now() + make_interval(secs => :lease_seconds)
+from chosen
+where inbox.id = chosen.id
+returning inbox.id;
+
+-- name: bury_hopeless!
+-- A row that was claimed too often without any progress kills its worker or its step: out of the way, with the reason.
+update inbox
+set state = 'dead', finished_at = now(),
+    last_error = coalesce(last_error, 'its runs ended ' || attempts || ' times without progress and without an error')
+where topic = :topic and attempts >= :max_attempts
+  and (state = 'received' or (state = 'claimed' and lease_until < now()));
+
+-- name: claim_batch!
+-- A run takes its batch. A re-execution also takes what an earlier run of the batch gave back or lost.
+update inbox
+set state = 'claimed', run_id = :run_id, attempts = attempts + 1,
+    lease_until = now() + make_interval(secs => :lease_seconds)
+where batch_id = :batch_id
+  and (state in ('received', 'dead') or (state = 'claimed' and (run_id is null or lease_until < now())));
+
+-- name: extend_lease!
+update inbox set lease_until = now() + make_interval(secs => :lease_seconds)
+where batch_id = :batch_id and run_id = :run_id and state = 'claimed';
+
+-- name: batch_rows
+-- What a run still holds of its batch.
+select i.id as inbox_id, i.source, i.delivery_id, i.received_at, i.parsed_sealed, i.lead_id, i.stage, i.attempts,
+       i.organization_id, o.slug
+from inbox i join organizations o on o.id = i.organization_id
+where i.batch_id = :batch_id and i.run_id = :run_id and i.state = 'claimed'
+order by o.slug, i.received_at;
+
+-- name: batch_keys
+-- Every organization and day of a batch, whatever became of its rows: (slug, day, failed, reason).
+select o.slug, (i.received_at at time zone 'UTC')::date as day,
+       bool_or(i.state in ('received', 'dead')) as failed,
+       max(i.last_error) filter (where i.state in ('received', 'dead')) as reason
+from inbox i join organizations o on o.id = i.organization_id
+where i.batch_id = :batch_id
+group by 1, 2
+order by 1, 2;
+
+-- name: advance_rows!
+-- Rows that finished a stage: progress sets the count of fruitless claims back.
+update inbox
+set stage = greatest(stage, :stage), attempts = case when stage < :stage then 0 else attempts end
+where id = any(:ids) and run_id = :run_id and state = 'claimed';
+
+-- name: link_leads!
+update inbox set lead_id = linked.lead_id
+from unnest(cast(:ids as uuid[]), cast(:lead_ids as uuid[])) as linked (id, lead_id)
+where inbox.id = linked.id;
+
+-- name: finish_rows!
+update inbox
+set state = 'done', finished_at = now(), lease_until = null, last_error = null
+where id = any(:ids) and run_id = :run_id and state = 'claimed';
+
+-- name: release_rows!
+-- Give rows back to wait; with :counts false the claim does not count (the fault was not the row's).
+update inbox
+set state = case when :counts and attempts >= :max_attempts then 'dead' else 'received' end,
+    finished_at = case when :counts and attempts >= :max_attempts then now() end,
+    attempts = case when :counts then attempts else greatest(attempts - 1, 0) end,
+    lease_until = null, last_error = :error,
+    not_before = now() + make_interval(secs => :delay_seconds)
+where id = any(:ids) and run_id = :run_id and state = 'claimed';
+
+-- name: release_run!
+-- A run has ended for certain: what it still held may be taken again at once.
+update inbox set lease_until = now() where run_id = :run_id and state = 'claimed';
+
+-- name: waiting_summary^
+-- For health and freshness: how many rows wait, and since when the oldest of them could have been done.
+select count(*) as waiting, min(received_at) as oldest
+from inbox where state in ('received', 'claimed');
+
+-- name: list_rows
+select i.id, o.slug, i.topic, i.source, i.delivery_id, i.state, i.stage, i.attempts, i.received_at, i.not_before,
+       i.last_error, i.lead_id
+from inbox i join organizations o on o.id = i.organization_id
+where (cast(:state as text) is null or i.state = :state) and (cast(:slug as text) is null or o.slug = :slug)
+order by i.received_at desc
+limit :row_limit;
+
+-- name: replay_rows
+-- Put dead (or, with :ids, any finished) rows back to the start of the queue; their effects are keyed, so none repeats.
+update inbox
+set state = 'received', stage = 0, attempts = 0, not_before = now(), lease_until = null, run_id = null, batch_id = null,
+    finished_at = null
+from organizations o
+where o.id = inbox.organization_id
+  and inbox.state in ('dead', 'done')
+  and (inbox.id = any(:ids) or (cast(:slug as text) is not null and o.slug = :slug and inbox.state = 'dead'))
+returning inbox.id;
+
+-- name: channel_alive_at$
+-- When a topic last brought something since :since: proof that the vendor's webhooks reach us.
+select max(received_at) from inbox where topic = :topic and received_at > :since;
+
+-- name: waiting_deliveries
+-- Deliveries of a topic that are worked off in place, without a batch: oldest first.
+select id, parsed_sealed, received_at from inbox
+where topic = :topic and organization_id = :organization_id and state = 'received'
+order by received_at
+limit :row_limit;
+
+-- name: close_deliveries!
+update inbox set state = 'done', finished_at = now(), attempts = attempts + 1 where id = any(:ids) and state = 'received';
+
+-- name: organizations_waiting
+-- Whose deliveries of a topic wait since before :before.
+select distinct organization_id from inbox where topic = :topic and state = 'received' and received_at < :before;
+
+-- name: count_open_batches$
+-- Batches that runs of this shard hold or are about to take.
+select count(distinct i.batch_id) from inbox i join organizations o on o.id = i.organization_id
+where i.topic = :topic and i.state = 'claimed' and i.lease_until >= now() and mod(o.shard, :shards) = :shard;

@@ -1,0 +1,49 @@
+-- Organizations: the clients of the agency, and the agency itself.
+
+-- name: webhook_organization^
+-- All that the API needs to let a sender in.
+select id, slug, name, status, timezone, locale, database_name, dsn_sealed, data_key_wrapped,
+       webhook_token_sha256, webhook_secret_sealed
+from organizations where slug = :slug;
+
+-- name: organization_of_id^
+select id, slug, name, status, timezone, locale, database_name, dsn_sealed, data_key_wrapped
+from organizations where id = :id;
+
+-- name: get_organization^
+select id, slug, name, status, timezone, locale, database_name, dsn_sealed, data_key_wrapped
+from organizations where slug = :slug;
+
+-- name: organizations_by_id
+select id, slug, name, status, timezone, locale, database_name, dsn_sealed, data_key_wrapped
+from organizations where id = any(:ids) order by slug;
+
+-- name: organizations_by_slug
+select id, slug, name, status, timezone, locale, database_name, dsn_sealed, data_key_wrapped
+from organizations where slug = any(:slugs) order by slug;
+
+-- name: list_organizations
+select o.slug, o.name, o.status, o.plan_key, o.timezone, o.locale, o.database_name, o.created_at
+from organizations o order by o.slug;
+
+-- name: known_slugs
+-- Every organization that ever could have had data, in the order of their coming.
+select slug from organizations where status <> 'provisioning' order by created_at, slug;
+
+-- name: insert_organization!
+insert into organizations (slug, name, timezone, locale, database_name)
+values (:slug, :name, :timezone, :locale, :database_name)
+on conflict (slug) do nothing;
+
+-- name: set_data_key!
+-- Only once: a second caller keeps the first one's key.
+update organizations set data_key_wrapped = :data_key_wrapped where id = :id and data_key_wrapped is null;
+
+-- name: activate_organization!
+update organizations
+set status = case when status = 'provisioning' then 'active' else status end,
+    webhook_token_sha256 = :webhook_token_sha256
+where id = :id;
+
+-- name: audit!
+select append_audit(:actor, :action, :resource, cast(:metadata as jsonb));

@@ -1,0 +1,292 @@
+"""Questions to Claude: asked once, kept before anything acts on the answer, and never beyond the budget.
+
+`Asker.ask` finds a stored answer by the hash of the question, or asks now and stores. While reprocessing it collects
+what is missing instead (`AnswerPending`), so that one message batch can answer it all at half the price
+(`message_batches.py`). Not here: the prompts' content and what an answer means (`lead_analyses.py`, `proposals.py`).
+"""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from decimal import ROUND_UP, Decimal
+from typing import Any, Generic, TypeVar
+from uuid import UUID, uuid4
+
+from psycopg.types.json import Jsonb
+from pydantic import BaseModel, ValidationError
+
+from draggonnb_pipelines.domain.organizations import Organization
+from draggonnb_pipelines.errors import DraggonnbError, NeedsReview
+from draggonnb_pipelines.prompts import Prompt
+from draggonnb_pipelines.resources.claude import ClaudeAnswer, ClaudeRequest
+from draggonnb_pipelines.resources.postgres import TenantDb
+from draggonnb_pipelines.resources.stack import Stack
+from draggonnb_pipelines.settings import Settings
+from draggonnb_pipelines.sql import load_queries
+
+GENERATIONS = load_queries("generations")
+USAGE = load_queries("usage")
+AI_SPEND = "ai_spend_microusd"
+RESERVATION_SECONDS = 900  # longer than Claude's read timeout, so that a living call never loses its reservation
+BATCH_RESERVATION_SECONDS = 26 * 3600  # batches end within 24 hours
+RUBBISH_RETRIES = 1
+
+AnswerT = TypeVar("AnswerT", bound=BaseModel)
+
+
+class AnswerPending(DraggonnbError):
+    """The answer comes with a message batch; the step is walked again then."""
+
+
+@dataclass(frozen=True)
+class Generation(Generic[AnswerT]):
+    """A usable answer: checked against its type, stored under `id`."""
+
+    id: UUID
+    answer: AnswerT
+    searched_urls: tuple[str, ...]
+    model: str
+    tokens: int
+    cost_usd: Decimal
+    was_stored: bool
+
+
+@dataclass(frozen=True)
+class Missing:
+    """A question without a usable answer: whose it is, what fits it, and the money held for it."""
+
+    organization: Organization
+    lead_id: UUID
+    request: ClaudeRequest
+    answer_type: type[BaseModel]
+    reservation_id: UUID
+
+    @property
+    def custom_id(self) -> str:
+        """Its name in a message batch (64 characters at most): the same whenever this organization asks this."""
+        return _custom_id(self.organization, self.request)
+
+
+@dataclass
+class Asker:
+    """Asks for one step. With `collects`, missing answers are gathered in `missing` and not asked for."""
+
+    stack: Stack
+    collects: bool = False
+    missing: list[Missing] = field(default_factory=list)
+    _turns: dict[tuple[UUID, str], asyncio.Lock] = field(default_factory=dict)
+
+    async def ask(
+        self, organization: Organization, lead_id: UUID, request: ClaudeRequest, answer_type: type[AnswerT]
+    ) -> Generation[AnswerT]:
+        """A usable answer to this very question.
+
+        Raises:
+            AnswerPending: collected for a message batch.
+            NeedsReview: refused, unusable at every try, or over the budget.
+            VendorError: Claude cannot be had now; sorted by class.
+        """
+        turn = self._turns.setdefault((organization.id, request.request_hash), asyncio.Lock())
+        async with turn:  # two leads may ask the very same: the second finds the first one's answer
+            async with self.stack.tenants.open(organization) as tenant:
+                stored = await GENERATIONS.usable_answer(tenant.conn, request_hash=request.request_hash)
+            if stored:
+                return _from_stored(stored, answer_type)
+            if self.collects:
+                await self._collect(organization, lead_id, request, answer_type)
+                raise AnswerPending(f"{request.purpose}: waits for a message batch")
+            return await self._ask_now(organization, lead_id, request, answer_type)
+
+    async def _collect(
+        self, organization: Organization, lead_id: UUID, request: ClaudeRequest, answer_type: type[BaseModel]
+    ) -> None:
+        key = _custom_id(organization, request)
+        async with self.stack.tenants.open(organization) as tenant:
+            reservation = await reserve_spend(
+                self.stack, tenant, lead_id, request, key=key, lease_seconds=BATCH_RESERVATION_SECONDS
+            )
+        self.missing.append(Missing(organization, lead_id, request, answer_type, reservation))
+
+    async def _ask_now(
+        self, organization: Organization, lead_id: UUID, request: ClaudeRequest, answer_type: type[AnswerT]
+    ) -> Generation[AnswerT]:
+        fault = ""
+        for _ in range(1 + RUBBISH_RETRIES):
+            async with self.stack.tenants.open(organization) as tenant:
+                reservation = await reserve_spend(self.stack, tenant, lead_id, request, key=str(uuid4()))
+            try:
+                answer = await self.stack.claude.ask(request)
+            except BaseException:
+                await asyncio.shield(self._release(organization, reservation))
+                raise
+            checked, fault = judge(answer, answer_type)
+            async with self.stack.tenants.open(organization) as tenant, tenant.conn.transaction():
+                await GENERATIONS.lock_question(tenant.conn, request_hash=request.request_hash)
+                is_usable = checked is not None
+                generation_id = await store_answer(self.stack, tenant, lead_id, request, answer, usable=is_usable)
+                await USAGE.commit_reservation(tenant.conn, id=reservation, used=micro_usd(answer.cost_usd))
+            if checked is not None:
+                return _generation(generation_id, checked, answer)
+            if answer.stop_reason == "refusal":
+                break
+        raise NeedsReview(f"Claude's {request.purpose} answer: {fault}")
+
+    async def _release(self, organization: Organization, reservation: UUID) -> None:
+        async with self.stack.tenants.open(organization) as tenant:
+            await USAGE.commit_reservation(tenant.conn, id=reservation, used=0)
+
+
+def build_request(
+    settings: Settings, prompt: Prompt, purpose: str, values: Mapping[str, Any], *, web_search_max_uses: int = 0
+) -> ClaudeRequest:
+    """The question exactly as it goes over the wire; equal inputs make an equal hash."""
+    system, user = prompt.render(**values)
+    return ClaudeRequest(
+        purpose=purpose,
+        prompt_name=prompt.name,
+        prompt_hash=prompt.hash,
+        model=settings.claude_model,
+        system=system,
+        content=user,
+        schema=dict(prompt.schema),
+        max_tokens=settings.claude_max_tokens,
+        effort=settings.claude_effort,
+        web_search_max_uses=web_search_max_uses,
+    )
+
+
+async def reserve_spend(
+    stack: Stack,
+    tenant: TenantDb,
+    lead_id: UUID,
+    request: ClaudeRequest,
+    *,
+    key: str,
+    lease_seconds: int = RESERVATION_SECONDS,
+) -> UUID:
+    """Hold the worst case of this question against the lead's and the organization's budget.
+
+    Raises:
+        NeedsReview: either budget has no room; says which, how much is spent, and the setting that lifts it.
+    """
+    settings = stack.settings
+    estimate = stack.claude.estimate_usd(request)
+    spent = await GENERATIONS.lead_spend_usd(tenant.conn, lead_id=lead_id)
+    if spent + estimate > Decimal(str(settings.lead_budget_usd)):
+        raise NeedsReview(
+            f"over the lead's AI budget: {spent:.2f} USD spent, the next question may cost {estimate:.2f}, "
+            f"DRAGGONNB_LEAD_BUDGET_USD is {settings.lead_budget_usd}"
+        )
+    period_start, period_end = month_of(stack.now())
+    limit = int(settings.organization_monthly_ai_budget_usd * 1_000_000)
+    period = {"metric": AI_SPEND, "period_start": period_start}
+    await USAGE.open_period(tenant.conn, **period, period_end=period_end, limit_value=limit)
+    await USAGE.release_expired(tenant.conn)
+    reservation = await USAGE.reserve(
+        tenant.conn, **period, amount=micro_usd(estimate), key=key, lease_seconds=lease_seconds
+    )
+    if reservation is None:
+        raise NeedsReview(
+            f"over the organization's AI budget of this month: "
+            f"DRAGGONNB_ORGANIZATION_MONTHLY_AI_BUDGET_USD is {settings.organization_monthly_ai_budget_usd}"
+        )
+    return reservation
+
+
+def judge(answer: ClaudeAnswer, answer_type: type[AnswerT]) -> tuple[AnswerT | None, str]:
+    """The typed answer, or None and what is wrong with it."""
+    if answer.stop_reason == "refusal":
+        return None, "Claude refused"
+    if answer.stop_reason != "end_turn":
+        return None, f"it is cut short ({answer.stop_reason})"
+    if answer.parsed is None:
+        return None, "it is not JSON"
+    try:
+        return answer_type.model_validate(answer.parsed), ""
+    except ValidationError as error:
+        wrong = ", ".join(".".join(map(str, fault["loc"])) for fault in error.errors()[:5])
+        return None, f"it does not fit its schema: {wrong}"
+
+
+async def store_answer(
+    stack: Stack,
+    tenant: TenantDb,
+    lead_id: UUID,
+    request: ClaudeRequest,
+    answer: ClaudeAnswer,
+    *,
+    usable: bool,
+    message_batch_id: UUID | None = None,
+) -> UUID:
+    """Record what was asked, answered and paid, usable or not, before anything acts on it."""
+    usage = answer.usage
+    stored = await GENERATIONS.store_answer(
+        tenant.conn,
+        request_hash=request.request_hash,
+        usable=usable,
+        purpose=request.purpose,
+        prompt_name=request.prompt_name,
+        prompt_hash=request.prompt_hash,
+        model=answer.model,
+        prompt=Jsonb(request.body()),
+        output=Jsonb({"parsed": answer.parsed, "text": answer.text, "searched_urls": searched_urls(answer)}),
+        stop_reason=answer.stop_reason,
+        input_tokens=usage.input_tokens,
+        output_tokens=usage.output_tokens,
+        cache_creation_tokens=usage.cache_creation_tokens,
+        cache_read_tokens=usage.cache_read_tokens,
+        web_searches=usage.web_searches,
+        cost_usd=answer.cost_usd,
+        cost_zar=answer.cost_usd * Decimal(str(stack.settings.usd_zar)),
+        vendor_request_id=answer.request_id,
+        message_batch_id=message_batch_id,
+        lead_id=lead_id,
+    )
+    return stored["id"]
+
+
+def searched_urls(answer: ClaudeAnswer) -> list[str]:
+    """Addresses that the web search really returned; an address outside this list was not found by searching."""
+    return [result["url"] for result in answer.web_search_results]
+
+
+def month_of(now: datetime) -> tuple[Any, Any]:
+    """First day of this UTC month and of the next."""
+    first = now.date().replace(day=1)
+    return first, (first + timedelta(days=32)).replace(day=1)
+
+
+def _from_stored(row: Mapping[str, Any], answer_type: type[AnswerT]) -> Generation[AnswerT]:
+    output = row["output"]
+    return Generation(
+        id=row["id"],
+        answer=answer_type.model_validate(output["parsed"]),
+        searched_urls=tuple(output["searched_urls"]),
+        model=row["model"],
+        tokens=0,
+        cost_usd=Decimal(0),
+        was_stored=True,
+    )
+
+
+def _generation(generation_id: UUID, checked: AnswerT, answer: ClaudeAnswer) -> Generation[AnswerT]:
+    usage = answer.usage
+    return Generation(
+        id=generation_id,
+        answer=checked,
+        searched_urls=tuple(searched_urls(answer)),
+        model=answer.model,
+        tokens=usage.input_tokens + usage.output_tokens + usage.cache_creation_tokens + usage.cache_read_tokens,
+        cost_usd=answer.cost_usd,
+        was_stored=False,
+    )
+
+
+def _custom_id(organization: Organization, request: ClaudeRequest) -> str:
+    return f"{organization.id.hex[:20]}-{request.request_hash[:40]}"
+
+
+def micro_usd(usd: Decimal) -> int:
+    """Millionths of a dollar, rounded up: what budgets are counted in."""
+    return int((usd * 1_000_000).to_integral_value(ROUND_UP))

@@ -1,0 +1,295 @@
+"""Which leads a run works on, and what becomes of their inbox rows.
+
+Two kinds of batch with the same verbs: `InboxBatch` (new deliveries, claimed with a lease) and `DayBatch` (stored
+leads of chosen days, for reprocessing). `run_step` walks one step over a batch, so that one tenant's trouble stays
+that tenant's. Not here: what the steps do (`leads.py`, `lead_analyses.py`, `proposals.py`, `notifications.py`).
+"""
+
+import asyncio
+import logging
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+import psycopg
+
+from draggonnb_pipelines.domain.leads import LeadWork, Stage
+from draggonnb_pipelines.domain.organizations import Organization
+from draggonnb_pipelines.domain.reports import PartitionKey
+from draggonnb_pipelines.errors import DraggonnbError, ErrorClass, NeedsReview, TenantUnavailable, VendorError
+from draggonnb_pipelines.resources.stack import Stack
+from draggonnb_pipelines.sql import load_queries
+
+INBOX = load_queries("inbox")
+LEADS = load_queries("leads")
+ORGANIZATIONS = load_queries("organizations")
+log = logging.getLogger(__name__)
+
+TENANTS_AT_ONCE = 32
+LONGEST_DELAY_SECONDS = 3600.0
+
+
+@dataclass
+class Outcome:
+    """What a step did for one lead.
+
+    Args:
+        columns: the lead's row in the table that the operator sees; no personal data.
+        problem: why it is not done; None if it is.
+        preview: Markdown of what was made, for the asset's page; no personal data.
+        waits: not a failure: it goes on by itself later (a batch at Anthropic, an unsettled message).
+    """
+
+    work: LeadWork
+    columns: dict[str, object] = field(default_factory=dict)
+    preview: str | None = None
+    problem: Exception | None = None
+    waits: bool = False
+    needs_review: bool = False
+    tokens: int = 0
+    cost_usd: Decimal = Decimal(0)
+
+
+TenantStep = Callable[[Stack, "Batch", Organization, list[LeadWork]], Awaitable[list[Outcome]]]
+
+
+class InboxBatch:
+    """The inbox rows that a sensor gave to this run."""
+
+    is_reprocessing = False
+
+    def __init__(self, stack: Stack, batch_id: UUID, run_id: str) -> None:
+        self._stack = stack
+        self.batch_id = batch_id
+        self.run_id = run_id
+
+    async def claim(self) -> None:
+        """Take the rows. A second call, or a re-execution, takes what is free of them by then."""
+        async with self._stack.master.connection() as conn:
+            await INBOX.claim_batch(
+                conn, batch_id=self.batch_id, run_id=self.run_id, lease_seconds=self._stack.settings.lease_seconds
+            )
+
+    async def keep_lease(self) -> None:
+        """Extend the lease for as long as this task lives; a killed run stops extending, and its rows come free."""
+        while True:
+            await asyncio.sleep(self._stack.settings.lease_seconds / 4)
+            try:
+                async with self._stack.master.connection() as conn:
+                    await INBOX.extend_lease(
+                        conn,
+                        batch_id=self.batch_id,
+                        run_id=self.run_id,
+                        lease_seconds=self._stack.settings.lease_seconds,
+                    )
+            except psycopg.Error as error:
+                log.warning("the lease of batch %s was not extended: %s", self.batch_id, error)
+
+    async def rows(self) -> list[dict[str, Any]]:
+        async with self._stack.master.connection() as conn:
+            return [row async for row in INBOX.batch_rows(conn, batch_id=self.batch_id, run_id=self.run_id)]
+
+    async def keys(self) -> list[PartitionKey]:
+        """Every organization and day of the batch, also of rows that this run could not keep."""
+        return [PartitionKey(row["slug"], row["day"]) for row in await self._key_rows()]
+
+    async def broken(self) -> dict[PartitionKey, str]:
+        """Where rows were given back, and why."""
+        return {
+            PartitionKey(row["slug"], row["day"]): row["reason"] or "given back"
+            for row in await self._key_rows()
+            if row["failed"]
+        }
+
+    async def _key_rows(self) -> list[dict[str, Any]]:
+        async with self._stack.master.connection() as conn:
+            return [row async for row in INBOX.batch_keys(conn, batch_id=self.batch_id)]
+
+    async def leads(self) -> list[LeadWork]:
+        """The captured leads that this run still holds; several deliveries of one lead are one piece of work."""
+        rows = [row for row in await self.rows() if row["lead_id"] is not None]
+        organizations = await organizations_by_id(self._stack, {row["organization_id"] for row in rows})
+        merged: dict[tuple[UUID, UUID], LeadWork] = {}
+        for row in rows:
+            known = merged.get((row["organization_id"], row["lead_id"]))
+            key = known.key if known else partition_of(row["slug"], row["received_at"])
+            ids = (*known.inbox_ids, row["inbox_id"]) if known else (row["inbox_id"],)
+            merged[row["organization_id"], row["lead_id"]] = LeadWork(
+                organizations[row["organization_id"]], key, row["lead_id"], ids
+            )
+        return list(merged.values())
+
+    async def advance(self, stage: Stage, works: Sequence[LeadWork]) -> None:
+        async with self._stack.master.connection() as conn:
+            await INBOX.advance_rows(conn, stage=int(stage), ids=_ids(works), run_id=self.run_id)
+
+    async def finish(self, works: Sequence[LeadWork]) -> None:
+        async with self._stack.master.connection() as conn:
+            await INBOX.finish_rows(conn, ids=_ids(works), run_id=self.run_id)
+
+    async def give_back(self, inbox_ids: Sequence[UUID], reason: str, *, counts: bool, delay_seconds: float) -> None:
+        async with self._stack.master.connection() as conn:
+            await INBOX.release_rows(
+                conn,
+                ids=list(inbox_ids),
+                run_id=self.run_id,
+                error=reason[:500],
+                counts=counts,
+                delay_seconds=min(delay_seconds, LONGEST_DELAY_SECONDS),
+                max_attempts=self._stack.settings.max_attempts,
+            )
+
+    async def attempts(self, works: Sequence[LeadWork]) -> dict[UUID, int]:
+        """Fruitless claims so far, by inbox id: the exponent of the delay, and the limit of patience."""
+        wanted = set(_ids(works))
+        return {row["inbox_id"]: row["attempts"] for row in await self.rows() if row["inbox_id"] in wanted}
+
+
+class DayBatch:
+    """The stored leads of chosen organizations and days; no inbox row waits for them, nobody is notified."""
+
+    is_reprocessing = True
+
+    def __init__(self, stack: Stack, keys: Sequence[PartitionKey], run_id: str) -> None:
+        self._stack = stack
+        self.run_id = run_id
+        self._days: dict[str, set[date]] = defaultdict(set)
+        for key in keys:
+            self._days[key.slug].add(key.day)
+        self.unreachable: dict[PartitionKey, str] = {}
+
+    async def leads(self) -> list[LeadWork]:
+        organizations = await organizations_by_slug(self._stack, list(self._days))
+        works: list[LeadWork] = []
+        for slug, days in self._days.items():
+            if slug not in organizations:
+                self._lose(slug, "no such organization")
+                continue
+            try:
+                async with self._stack.tenants.open(organizations[slug]) as tenant:
+                    async for row in LEADS.leads_of_days(tenant.conn, days=sorted(days)):
+                        key = PartitionKey(slug, row["received_on"])
+                        works.append(LeadWork(organizations[slug], key, row["lead_id"]))
+            except (TenantUnavailable, psycopg.Error) as error:
+                self._lose(slug, reason_of(error))
+        return works
+
+    def _lose(self, slug: str, reason: str) -> None:
+        self.unreachable |= {PartitionKey(slug, day): reason for day in self._days[slug]}
+
+    async def advance(self, stage: Stage, works: Sequence[LeadWork]) -> None:
+        """Nothing waits in the inbox for these leads."""
+
+    async def finish(self, works: Sequence[LeadWork]) -> None:
+        """Nothing waits in the inbox for these leads."""
+
+    async def give_back(self, inbox_ids: Sequence[UUID], reason: str, *, counts: bool, delay_seconds: float) -> None:
+        """Nothing waits in the inbox for these leads."""
+
+    async def attempts(self, works: Sequence[LeadWork]) -> dict[UUID, int]:
+        return {}
+
+
+Batch = InboxBatch | DayBatch
+
+
+async def run_step(stack: Stack, batch: Batch, stage: Stage, step: TenantStep) -> list[Outcome]:
+    """Walk one step over all tenants of the batch, at most `TENANTS_AT_ONCE` at a time.
+
+    Every lead gets an outcome. Done leads advance; troubled ones are given back with a delay, parked for a person,
+    or left waiting, by the class of their trouble. A tenant's failure touches its own leads only.
+    """
+    by_tenant: dict[UUID, list[LeadWork]] = defaultdict(list)
+    for work in await batch.leads():
+        by_tenant[work.organization.id].append(work)
+    permits = asyncio.Semaphore(TENANTS_AT_ONCE)
+
+    async def one_tenant(works: list[LeadWork]) -> list[Outcome]:
+        async with permits:
+            try:
+                return await step(stack, batch, works[0].organization, works)
+            except Exception as error:
+                if not isinstance(error, DraggonnbError | psycopg.Error):
+                    log.exception("%s: step %s broke", works[0].organization.slug, stage.name)
+                return [Outcome(work, problem=error) for work in works]
+
+    outcomes = [
+        outcome for part in await asyncio.gather(*map(one_tenant, by_tenant.values())) for outcome in part
+    ]
+    await _settle(stack, batch, stage, outcomes)
+    return outcomes
+
+
+async def _settle(stack: Stack, batch: Batch, stage: Stage, outcomes: list[Outcome]) -> None:
+    """Turn each lead's outcome into what happens to its inbox rows."""
+    await batch.advance(stage, [outcome.work for outcome in outcomes if outcome.problem is None])
+    troubled = [outcome for outcome in outcomes if outcome.problem is not None]
+    attempts = await batch.attempts([outcome.work for outcome in troubled]) if troubled else {}
+    for outcome in troubled:
+        tries = max((attempts.get(inbox_id, 1) for inbox_id in outcome.work.inbox_ids), default=1)
+        await _settle_trouble(stack, batch, outcome, tries)
+
+
+async def _settle_trouble(stack: Stack, batch: Batch, outcome: Outcome, tries: int) -> None:
+    problem = outcome.problem
+    assert problem is not None
+    give_up = isinstance(problem, VendorError) and tries >= stack.settings.max_attempts
+    if isinstance(problem, NeedsReview) or give_up:
+        try:
+            await park(stack, outcome.work, reason_of(problem))
+            outcome.needs_review, outcome.problem = True, None
+            return
+        except (TenantUnavailable, psycopg.Error) as error:
+            problem = outcome.problem = error
+    is_ours = isinstance(problem, TenantUnavailable) or outcome.waits
+    delay = stack.settings.retry_base_seconds * 4 ** (tries - 1)
+    if isinstance(problem, VendorError) and problem.retry_after_seconds:
+        delay = max(delay, problem.retry_after_seconds)
+    if is_ours:
+        delay = stack.settings.retry_base_seconds
+    await batch.give_back(outcome.work.inbox_ids, reason_of(problem), counts=not is_ours, delay_seconds=delay)
+
+
+async def park(stack: Stack, work: LeadWork, reason: str) -> None:
+    """Leave the lead to a person, with the reason; the last step tells the sales team."""
+    async with stack.tenants.open(work.organization) as tenant:
+        await LEADS.park_lead(tenant.conn, lead_id=work.lead_id, reason=reason)
+    log.warning("%s: lead %s needs a person: %s", work.organization.slug, work.lead_id, reason)
+
+
+async def organizations_by_id(stack: Stack, ids: set[UUID]) -> dict[UUID, Organization]:
+    async with stack.master.connection() as conn:
+        rows = [row async for row in ORGANIZATIONS.organizations_by_id(conn, ids=list(ids))]
+    return {row["id"]: Organization(**row) for row in rows}
+
+
+async def organizations_by_slug(stack: Stack, slugs: list[str]) -> dict[str, Organization]:
+    async with stack.master.connection() as conn:
+        rows = [row async for row in ORGANIZATIONS.organizations_by_slug(conn, slugs=slugs)]
+    return {row["slug"]: Organization(**row) for row in rows}
+
+
+def partition_of(slug: str, received_at: datetime) -> PartitionKey:
+    """A lead belongs to the UTC day on which it was received."""
+    return PartitionKey(slug, received_at.astimezone(UTC).date())
+
+
+def reason_of(error: BaseException) -> str:
+    """One line for an operator. Foreign exceptions are named, not quoted: their text may hold personal data."""
+    if isinstance(error, VendorError):
+        advice = {ErrorClass.AUTH: " (check the credentials)", ErrorClass.CONFIG: " (check the settings)"}
+        return f"{error}{advice.get(error.error_class, '')}"
+    if isinstance(error, DraggonnbError):
+        return str(error)
+    if isinstance(error, psycopg.Error):
+        place = error.diag.constraint_name or error.diag.table_name or ""
+        return f"database: {type(error).__name__} {error.sqlstate or ''} {place}".strip()
+    return f"unexpected {type(error).__name__}; the run's log has the trace"
+
+
+def _ids(works: Sequence[LeadWork]) -> list[UUID]:
+    return [inbox_id for work in works for inbox_id in work.inbox_ids]

@@ -1,0 +1,146 @@
+"""Many questions to Claude at half the price: message batches, submitted once and never lost.
+
+The batch's intent is committed before it is submitted; after a crash it is found at the vendor, or known not to exist.
+Answers are stored like any other (`generation.py`); the step that asked is then walked again and finds them.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from typing import Any
+from uuid import uuid4
+
+from psycopg.types.json import Jsonb
+
+from draggonnb_pipelines.errors import DraggonnbError, ErrorClass, VendorError
+from draggonnb_pipelines.resources.claude import ClaudeAnswer
+from draggonnb_pipelines.resources.stack import Stack
+from draggonnb_pipelines.sql import load_queries
+from draggonnb_pipelines.workflows.generation import USAGE, Missing, judge, micro_usd, store_answer
+
+BATCHES = load_queries("message_batches")
+log = logging.getLogger(__name__)
+
+
+class BatchRunning(DraggonnbError):
+    """The batch has not ended within the time that a run waits. It is asked for again later; nothing is lost."""
+
+
+async def answer_in_batch(
+    stack: Stack,
+    purpose: str,
+    missing: Sequence[Missing],
+    *,
+    wait_seconds: float,
+    sleep: Callable[[float], Any] = asyncio.sleep,
+) -> None:
+    """Have all these questions answered and stored; the same question is never in two batches at once.
+
+    Raises:
+        BatchRunning: not ended within `wait_seconds`.
+        VendorError: the batch could not be submitted or read.
+    """
+    wanted = {question.custom_id: question for question in missing}
+    covered = await _settle_open(stack, wanted)
+    rest = {custom_id: question for custom_id, question in wanted.items() if custom_id not in covered}
+    if rest:
+        await _submit(stack, purpose, rest)
+    waited, pause = 0.0, 1.0
+    while running := await _collect_ended(stack, wanted):
+        if waited >= wait_seconds:
+            raise BatchRunning(f"{purpose}: {running} batch(es) at Anthropic have not ended after {waited:.0f} s")
+        await sleep(pause)
+        waited, pause = waited + pause, min(pause * 1.5, 30.0)
+
+
+async def _settle_open(stack: Stack, wanted: dict[str, Missing]) -> set[str]:
+    """Find out what became of intents, and which of the wanted questions are under way already."""
+    covered: set[str] = set()
+    for batch in await _open_batches(stack, wanted):
+        if batch["state"] == "intent":
+            vendor_id = await stack.claude.find_batch(batch["created_at"], frozenset(batch["requests"]))
+            async with stack.master.connection() as conn:
+                if vendor_id is None:
+                    await BATCHES.record_state(conn, id=batch["id"], state="failed", reason="it was never submitted")
+                    continue
+                await BATCHES.record_submission(conn, id=batch["id"], vendor_batch_id=vendor_id)
+        covered |= set(batch["requests"])
+    return covered
+
+
+async def _submit(stack: Stack, purpose: str, questions: dict[str, Missing]) -> None:
+    batch_id = uuid4()
+    requests = {
+        custom_id: {
+            "organization_id": str(question.organization.id),
+            "lead_id": str(question.lead_id),
+            "request_hash": question.request.request_hash,
+            "reservation_id": str(question.reservation_id),
+        }
+        for custom_id, question in questions.items()
+    }
+    async with stack.master.connection() as conn:
+        await BATCHES.intend_batch(conn, id=batch_id, purpose=purpose, requests=Jsonb(requests))
+    try:
+        vendor_id = await stack.claude.submit_batch({key: question.request for key, question in questions.items()})
+    except VendorError as error:
+        if error.error_class is not ErrorClass.AMBIGUOUS:
+            async with stack.master.connection() as conn:
+                await BATCHES.record_state(conn, id=batch_id, state="failed", reason=str(error))
+        raise
+    async with stack.master.connection() as conn:
+        await BATCHES.record_submission(conn, id=batch_id, vendor_batch_id=vendor_id)
+    log.info("%s: batch %s with %d questions submitted", purpose, vendor_id, len(questions))
+
+
+async def _collect_ended(stack: Stack, wanted: dict[str, Missing]) -> int:
+    """Store the answers of ended batches; returns how many batches are still running."""
+    running = 0
+    for batch in await _open_batches(stack, wanted):
+        if batch["vendor_batch_id"] is None:
+            running += 1
+        elif (await stack.claude.batch_status(batch["vendor_batch_id"])).ended:
+            await _store_answers(stack, batch, wanted)
+        else:
+            running += 1
+    return running
+
+
+async def _store_answers(stack: Stack, batch: dict[str, Any], wanted: dict[str, Missing]) -> None:
+    """Storing twice is harmless: only the first usable answer to a question counts as usable."""
+    faults = 0
+    async for custom_id, answer in stack.claude.batch_answers(batch["vendor_batch_id"]):
+        question = wanted.get(custom_id)
+        if question is None:
+            continue  # its lead has changed since: nobody asks this any more
+        if isinstance(answer, VendorError):
+            faults += 1
+            log.warning("batch %s: %s: %s", batch["vendor_batch_id"], custom_id, answer)
+            continue
+        await _store_answer(stack, batch, question, answer)
+    async with stack.master.connection() as conn:
+        reason = f"{faults} questions were not answered" if faults else None
+        await BATCHES.record_state(conn, id=batch["id"], state="stored", reason=reason)
+
+
+async def _store_answer(stack: Stack, batch: dict[str, Any], question: Missing, answer: ClaudeAnswer) -> None:
+    checked, fault = judge(answer, question.answer_type)
+    if checked is None:
+        log.warning("batch %s: lead %s: %s", batch["vendor_batch_id"], question.lead_id, fault)
+    async with stack.tenants.open(question.organization) as tenant, tenant.conn.transaction():
+        await store_answer(
+            stack,
+            tenant,
+            question.lead_id,
+            question.request,
+            answer,
+            usable=checked is not None,
+            message_batch_id=batch["id"],
+        )
+        await USAGE.commit_reservation(tenant.conn, id=question.reservation_id, used=micro_usd(answer.cost_usd))
+
+
+async def _open_batches(stack: Stack, wanted: dict[str, Missing]) -> list[dict[str, Any]]:
+    async with stack.master.connection() as conn:
+        rows = [row async for row in BATCHES.open_batches(conn)]
+    return [row for row in rows if not wanted.keys().isdisjoint(row["requests"])]

@@ -1,0 +1,228 @@
+"""The lead workflow's last step: the sales team is told by WhatsApp, e-mail and in the app, once each.
+
+No channel takes an idempotency key, so each send is a row of the outbox: pending -> sending (committed before the
+call) -> sent | failed | unknown. What is unknown is settled by evidence: a WhatsApp message by its status webhook, a
+mail by its Message-ID, under which a repetition is the same mail. Not here: the words (`domain/notifications.py`).
+"""
+
+import asyncio
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from draggonnb_pipelines.domain.leads import LeadWork, Stage
+from draggonnb_pipelines.domain.notifications import LeadNews, analysed, needs_review
+from draggonnb_pipelines.domain.organizations import Organization
+from draggonnb_pipelines.errors import ErrorClass, VendorError
+from draggonnb_pipelines.resources.mail import Mail, message_id
+from draggonnb_pipelines.resources.postgres import TenantDb
+from draggonnb_pipelines.resources.stack import Stack
+from draggonnb_pipelines.sql import load_queries
+from draggonnb_pipelines.workflows.lead_analyses import Dossier, open_dossiers
+from draggonnb_pipelines.workflows.lead_batches import INBOX, Batch, DayBatch, Outcome, run_step
+from draggonnb_pipelines.workflows.message_statuses import apply_statuses
+from draggonnb_pipelines.workflows.pages import render
+from draggonnb_pipelines.workflows.proposals import PROPOSALS, proposal_url
+
+NOTIFICATIONS = load_queries("notifications")
+TENANT = load_queries("tenant")
+
+SENDS_AT_ONCE = 20
+TAKE_AT_ONCE = 20  # rows between the intent and the answer: what a kill leaves to be settled
+SEND_LEASE_SECONDS = 90  # longer than the longest call
+MAX_SEND_ATTEMPTS = 6
+PATIENCE_SECONDS = 24 * 3600  # how long a WhatsApp message may stay unknown before a person is asked
+
+
+@dataclass(frozen=True)
+class Sent:
+    """What one call made of one delivery."""
+
+    delivery_id: UUID
+    status: str
+    vendor_message_id: str | None = None
+    error: str | None = None
+
+
+async def notify_sales(stack: Stack, batch: Batch) -> list[Outcome]:
+    """Tell each recipient once; a lead is done when each of its messages is settled. Reprocessing tells nobody."""
+    permits = asyncio.Semaphore(SENDS_AT_ONCE)
+
+    async def of_tenant(
+        stack: Stack, batch: Batch, organization: Organization, works: list[LeadWork]
+    ) -> list[Outcome]:
+        if isinstance(batch, DayBatch):
+            return [Outcome(work, columns={"notified": "nobody: reprocessing"}) for work in works]
+        ids = [work.lead_id for work in works]
+        dossiers = await open_dossiers(stack, organization, works)
+        await _plan(stack, organization, dossiers)
+        await _settle_unknown(stack, organization, ids)
+        await _send_all(stack, organization, ids, permits)
+        return await _outcomes(stack, organization, works, dossiers)
+
+    outcomes = await run_step(stack, batch, Stage.NOTIFIED, of_tenant)
+    await batch.finish([outcome.work for outcome in outcomes if outcome.problem is None])
+    return outcomes
+
+
+async def _plan(stack: Stack, organization: Organization, dossiers: Mapping[UUID, Dossier]) -> None:
+    """Write the outbox rows of all leads in one statement, and show the in-app ones."""
+    async with stack.tenants.open(organization) as tenant:
+        recipients = [row async for row in TENANT.lead_recipients(tenant.conn)]
+        proposals = {row["lead_id"]: row async for row in PROPOSALS.current_proposals(tenant.conn, lead_ids=list(dossiers))}
+        rows = [
+            row
+            for lead_id, dossier in dossiers.items()
+            for row in _delivery_rows(_news(stack, organization, dossier, proposals.get(lead_id)), organization, recipients)
+        ]
+        await NOTIFICATIONS.plan_deliveries(tenant.conn, deliveries=json.dumps(rows, default=str))
+        await NOTIFICATIONS.show_in_app(tenant.conn, lead_ids=list(dossiers), now=stack.now())
+
+
+def _news(
+    stack: Stack, organization: Organization, dossier: Dossier, proposal: Mapping[str, Any] | None
+) -> LeadNews:
+    business = dossier.analyses.get("business")
+    if dossier.row["status"] == "needs_review" or business is None or proposal is None:
+        return needs_review(dossier.row)
+    titles = [win["title"] for win in business["content"]["quick_wins"]]
+    return analysed(dossier.row, titles, proposal_url(stack, organization, proposal["id"]))
+
+
+def _delivery_rows(
+    news: LeadNews, organization: Organization, recipients: Sequence[Mapping[str, Any]]
+) -> list[dict[str, Any]]:
+    mail = {
+        "subject": news.subject,
+        "text": render("lead_mail.txt.j2", news=news, organization=organization),
+        "html": render("lead_mail.html.j2", news=news, organization=organization),
+    }
+    whatsapp = {"template": news.event, "parameters": news.whatsapp_parameters}
+    in_app = {"message": news.message, "lead_id": str(news.lead_id), "link": news.link}
+    rows = []
+    for person in recipients:
+        common = {"event_key": news.event_key, "user_id": person["id"], "lead_id": news.lead_id}
+        mail_id = message_id(news.event_key, person["email"], f"{organization.slug}.draggonnb.app")
+        rows.append({**common, "channel": "email", "recipient": person["email"], "payload": mail, "message_id": mail_id})
+        rows.append({**common, "channel": "in_app", "recipient": str(person["id"]), "payload": in_app})
+        if person["phone_e164"]:
+            rows.append({**common, "channel": "whatsapp", "recipient": person["phone_e164"], "payload": whatsapp})
+    return rows
+
+
+async def _settle_unknown(stack: Stack, organization: Organization, lead_ids: list[UUID]) -> None:
+    """Find out what became of sends that were cut off: by status webhooks, by the channel's life, by Message-ID."""
+    settings, now = stack.settings, stack.now()
+    async with stack.tenants.open(organization) as tenant:
+        await NOTIFICATIONS.reap_lost(
+            tenant.conn, lead_ids=lead_ids, now=now, settle_seconds=settings.notification_settle_seconds
+        )
+        await NOTIFICATIONS.resend_unknown_mails(tenant.conn, lead_ids=lead_ids)
+    await apply_statuses(stack, organization)
+    async with stack.tenants.open(organization) as tenant:
+        since = await NOTIFICATIONS.unknown_messages_since(tenant.conn, lead_ids=lead_ids, now=now)
+    if since is None:
+        return
+    async with stack.master.connection() as conn:
+        alive_at = await INBOX.channel_alive_at(conn, topic="whatsapp_status", since=since)
+    async with stack.tenants.open(organization) as tenant:
+        await NOTIFICATIONS.settle_unknown_messages(
+            tenant.conn, lead_ids=lead_ids, channel_alive_at=alive_at, now=now, patience_seconds=PATIENCE_SECONDS
+        )
+
+
+async def _send_all(
+    stack: Stack, organization: Organization, lead_ids: list[UUID], permits: asyncio.Semaphore
+) -> None:
+    """Take some, send them at once, record them in one statement; until none is left."""
+    while True:
+        async with permits:  # rows are taken only when they can be sent, so that few are ever between
+            async with stack.tenants.open(organization) as tenant:
+                taken = await _take(stack, tenant, lead_ids)
+            if not taken:
+                return
+            sent = await asyncio.gather(*(_send(stack, organization, row) for row in taken))
+            await _record(stack, organization, sent)
+            if any(one.status == "pending" for one in sent):
+                return  # what is to be repeated waits for the row's next turn, with its delay
+
+
+async def _take(stack: Stack, tenant: TenantDb, lead_ids: list[UUID]) -> list[dict[str, Any]]:
+    taken = NOTIFICATIONS.take_deliveries(
+        tenant.conn, lead_ids=lead_ids, now=stack.now(), lease_seconds=SEND_LEASE_SECONDS, row_limit=TAKE_AT_ONCE
+    )
+    return [row async for row in taken]
+
+
+async def _send(stack: Stack, organization: Organization, row: Mapping[str, Any]) -> Sent:
+    try:
+        if row["channel"] == "email":
+            mail = row["payload"]
+            await stack.mailer.send(
+                Mail(
+                    message_id=row["message_id"],
+                    to=row["recipient"],
+                    subject=mail["subject"],
+                    text=mail["text"],
+                    html=mail["html"],
+                )
+            )
+            return Sent(row["id"], "sent")
+        vendor_id = await stack.whatsapp.send_template(
+            to_e164=row["recipient"],
+            template=row["payload"]["template"],
+            language=stack.settings.whatsapp_language,
+            parameters=row["payload"]["parameters"],
+            callback_data=f"{organization.slug}:{row['id']}",
+        )
+        return Sent(row["id"], "sent", vendor_id)
+    except VendorError as error:
+        return Sent(row["id"], _status_after(error, row["attempts"]), None, str(error))
+
+
+def _status_after(error: VendorError, attempts: int) -> str:
+    """Transient troubles are tried again a few times, unknown outcomes are settled, the rest is a person's."""
+    if error.error_class is ErrorClass.AMBIGUOUS:
+        return "unknown"
+    if error.is_transient and attempts < MAX_SEND_ATTEMPTS:
+        return "pending"
+    return "failed" if error.error_class in (ErrorClass.INPUT, ErrorClass.BLOCKED) else "needs_review"
+
+
+async def _record(stack: Stack, organization: Organization, sent: Sequence[Sent]) -> None:
+    async with stack.tenants.open(organization) as tenant:
+        await NOTIFICATIONS.record_sends(
+            tenant.conn,
+            ids=[one.delivery_id for one in sent],
+            statuses=[one.status for one in sent],
+            vendor_ids=[one.vendor_message_id for one in sent],
+            errors=[one.error for one in sent],
+            now=stack.now(),
+            settle_seconds=stack.settings.notification_settle_seconds,
+        )
+
+
+async def _outcomes(
+    stack: Stack, organization: Organization, works: list[LeadWork], dossiers: Mapping[UUID, Dossier]
+) -> list[Outcome]:
+    ids = [work.lead_id for work in works]
+    async with stack.tenants.open(organization) as tenant:
+        waiting = {row["lead_id"]: row async for row in NOTIFICATIONS.open_deliveries(tenant.conn, lead_ids=ids)}
+        states: dict[UUID, list[str]] = {lead_id: [] for lead_id in ids}
+        async for row in NOTIFICATIONS.delivery_summary(tenant.conn, lead_ids=ids):
+            states[row["lead_id"]].append(f"{row['channel']}: {row['status']}")
+    outcomes = []
+    for work in works:
+        parked = dossiers[work.lead_id].row["status"] == "needs_review"
+        outcome = Outcome(work, columns={"notified": ", ".join(states[work.lead_id])}, needs_review=parked)
+        if open_rows := waiting.get(work.lead_id):
+            outcome.problem, outcome.waits = _waiting_problem(open_rows), True
+        outcomes.append(outcome)
+    return outcomes
+
+
+def _waiting_problem(open_rows: Mapping[str, Any]) -> Exception:
+    reason = open_rows["reason"] or "another run is sending"
+    return VendorError("notifications", ErrorClass.RETRY, f"{open_rows['waiting']} not settled yet: {reason}")

@@ -1,0 +1,22 @@
+"""Renders the files of `templates/`: HTML escaped, plain text as it is, a missing value an error."""
+
+from functools import cache
+from typing import Any
+
+import jinja2
+
+
+@cache
+def _environment() -> jinja2.Environment:
+    return jinja2.Environment(
+        loader=jinja2.PackageLoader("draggonnb_pipelines.workflows"),
+        autoescape=lambda name: name is not None and ".html" in name,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+
+
+def render(template: str, **values: Any) -> str:
+    """Fill one template."""
+    return _environment().get_template(template).render(**values)

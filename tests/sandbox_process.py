@@ -1,0 +1,91 @@
+"""The vendor sandbox as a real process, and the calls by which tests script it."""
+
+import contextlib
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import requests
+
+
+class Sandbox:
+    """A running sandbox: `url` for HTTP, `smtp_port` for mail."""
+
+    def __init__(self, port: int) -> None:
+        self.port = port
+        self.smtp_port = port + 1
+        self.url = f"http://127.0.0.1:{port}"
+        self._session = requests.Session()
+
+    def faults(self, route: str, *steps: dict[str, Any], repeat: bool = False) -> None:
+        """Script what a route does next; each step is used once, in order, unless `repeat`."""
+        self._post("faults", {"route": route, "steps": list(steps), "repeat": repeat})
+
+    def settings(self, **values: Any) -> None:
+        self._post("settings", values)
+
+    def reset(self) -> None:
+        self._post("reset", {})
+
+    def journal(self, vendor: str | None = None) -> list[dict[str, Any]]:
+        """Everything that was asked, in order."""
+        return self._get("journal", {"vendor": vendor} if vendor else {})
+
+    def public(self, kind: str) -> list[dict[str, Any]]:
+        """What the outside world sees: delivered WhatsApp messages, mailboxes."""
+        return self._get("public", {"kind": kind})
+
+    def _post(self, name: str, body: dict[str, Any]) -> None:
+        self._session.post(f"{self.url}/_sandbox/{name}", json=body, timeout=10).raise_for_status()
+
+    def _get(self, name: str, query: dict[str, str]) -> list[dict[str, Any]]:
+        answer = self._session.get(f"{self.url}/_sandbox/{name}", params=query, timeout=10)
+        answer.raise_for_status()
+        return answer.json()
+
+    def close(self) -> None:
+        self._session.close()
+
+
+@contextlib.contextmanager
+def sandbox_process(*, webhook_base: str | None = None, port: int | None = None) -> Iterator[Sandbox]:
+    """Start `python -m vendor_sandbox` on free ports and wait until it answers."""
+    sandbox = Sandbox(port or free_port_pair())
+    command = [sys.executable, "-m", "vendor_sandbox", "--port", str(sandbox.port)]
+    command += ["--smtp-port", str(sandbox.smtp_port)]
+    if webhook_base:
+        command += ["--webhook-base", webhook_base]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    try:
+        _wait_for(f"{sandbox.url}/_sandbox/health", process)
+        yield sandbox
+    finally:
+        sandbox.close()
+        process.terminate()
+        process.wait(10)
+
+
+def free_port_pair() -> int:
+    """A port p such that p and p + 1 are free now."""
+    while True:
+        with socket.socket() as first, socket.socket() as second:
+            first.bind(("127.0.0.1", 0))
+            port = first.getsockname()[1]
+            with contextlib.suppress(OSError, OverflowError):
+                second.bind(("127.0.0.1", port + 1))
+                return port
+
+
+def _wait_for(url: str, process: subprocess.Popen[bytes], seconds: float = 20) -> None:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if process.poll() is not None:
+            raise RuntimeError(f"the sandbox ended with {process.returncode}")
+        with contextlib.suppress(requests.ConnectionError):
+            if requests.get(url, timeout=2).ok:
+                return
+        time.sleep(0.05)
+    raise RuntimeError(f"the sandbox did not answer on {url}")

@@ -1,0 +1,195 @@
+"""Dagster's storage on a real Postgres: `dagster.yaml` loads, connections are pooled, old events can be forgotten."""
+
+import uuid
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import dagster as dg
+import psycopg
+import pytest
+import yaml
+from psycopg.sql import SQL, Identifier
+
+from draggonnb_pipelines.dagster_instance import PG_URL_VARIABLE, PooledPostgresStorage, dagster_url, libpq_url
+from draggonnb_pipelines.errors import OperatorError
+from draggonnb_pipelines.event_retention import Pruned, prune_asset_events
+from draggonnb_pipelines.partitions import key, register_organizations, window_start
+from tests.tenant_chain_world import TODAY, World, fresh_world, run_again, run_batch, statuses
+
+ROOT = Path(__file__).resolve().parent.parent
+DONE, FAILED = "MATERIALIZED", "FAILED"
+
+
+@pytest.fixture
+def dagster_pg_url(postgres_dsn: str) -> Iterator[str]:
+    """An empty database for Dagster."""
+    name = f"test_dagster_{uuid.uuid4().hex[:12]}"
+    with psycopg.connect(postgres_dsn, autocommit=True) as conn:
+        conn.execute(SQL("create database {}").format(Identifier(name)))
+    yield dagster_url(psycopg_url(postgres_dsn, name))
+    with psycopg.connect(postgres_dsn, autocommit=True) as conn:
+        conn.execute(SQL("drop database {} with (force)").format(Identifier(name)))
+
+
+def psycopg_url(server: str, database: str) -> str:
+    head, separator, query = server.partition("?")
+    return f"{head.rpartition('/')[0]}/{database}{separator}{query}"
+
+
+@pytest.fixture
+def instance(dagster_pg_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dg.DagsterInstance]:
+    """Exactly the instance that `dagster.yaml` describes."""
+    monkeypatch.setenv(PG_URL_VARIABLE, dagster_pg_url)
+    monkeypatch.setenv("DRAGGONNB_DAGSTER_LOGS", str(tmp_path / "logs"))
+    with dg.DagsterInstance.from_config(str(ROOT)) as opened:
+        yield opened
+
+
+@pytest.fixture
+def world(instance: dg.DagsterInstance) -> World:
+    return fresh_world(instance)
+
+
+@pytest.mark.parametrize("scheme", ["postgres", "postgresql", "postgresql+psycopg2", "postgresql+psycopg"])
+def test_dagster_is_given_the_driver_with_which_it_works(scheme: str):
+    assert dagster_url(f"{scheme}://me:pw@db:5432/dagster?x=1") == "postgresql+psycopg2://me:pw@db:5432/dagster?x=1"
+    assert libpq_url(f"{scheme}://me:pw@db:5432/dagster?x=1") == "postgresql://me:pw@db:5432/dagster?x=1"
+
+
+def test_another_database_is_refused_with_what_to_set():
+    with pytest.raises(OperatorError, match=PG_URL_VARIABLE) as refused:
+        dagster_url("sqlite:///secret-place")
+
+    assert "secret-place" not in str(refused.value)
+
+
+def test_dagster_yaml_is_the_instance_that_it_says(instance: dg.DagsterInstance):
+    storage = instance.get_ref().custom_instance_class_data or instance.get_ref().storage_data
+    assert storage is not None
+    assert storage.class_name == PooledPostgresStorage.__name__
+    assert type(instance.run_launcher).__name__ == "DefaultRunLauncher"
+    assert type(instance.run_coordinator).__name__ == "QueuedRunCoordinator"
+    assert instance.telemetry_enabled is False
+    assert instance.nux_enabled is False
+    assert instance.run_monitoring_enabled is True
+    assert instance.run_retries_enabled is True
+    assert instance.run_retries_max_retries == 1
+    assert instance.run_retries_retry_on_asset_or_op_failure is False
+    queue = instance.get_concurrency_config().run_queue_config
+    assert queue is not None
+    assert queue.max_concurrent_runs == 4
+
+
+def test_dagster_yaml_names_the_variable_that_is_unset(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.delenv(PG_URL_VARIABLE, raising=False)
+    monkeypatch.setenv("DRAGGONNB_DAGSTER_LOGS", "/nowhere")
+
+    with pytest.raises(Exception, match=PG_URL_VARIABLE), dg.DagsterInstance.from_config(str(ROOT)):
+        pass
+
+
+def test_workspace_yaml_loads_our_definitions_from_the_root():
+    [entry] = yaml.safe_load((ROOT / "workspace.yaml").read_text())["load_from"]
+
+    assert entry["python_module"] == {
+        "module_name": "draggonnb_pipelines.definitions",
+        "working_directory": ".",
+        "location_name": "draggonnb",
+    }
+
+
+def test_every_storage_keeps_its_connection(instance: dg.DagsterInstance, dagster_pg_url: str):
+    for _ in range(20):
+        instance.get_dynamic_partitions("organizations")
+        instance.get_runs(limit=1)
+
+    assert len(_backends(dagster_pg_url)) <= 3
+
+
+def test_a_restart_of_postgres_costs_no_statement(instance: dg.DagsterInstance, dagster_pg_url: str):
+    register_organizations(instance, ["alpha"])
+    instance.get_runs(limit=1)
+    before = _backends(dagster_pg_url)
+    with psycopg.connect(libpq_url(dagster_pg_url), autocommit=True) as conn:
+        conn.execute("select pg_terminate_backend(pid) from unnest(%s::int[]) pid", (list(before),))
+
+    assert instance.get_dynamic_partitions("organizations") == ["alpha"]
+    assert instance.get_runs(limit=1) == []
+    assert not before & _backends(dagster_pg_url)
+
+
+def test_the_story_of_a_failed_organization_holds_on_postgres(instance: dg.DagsterInstance, world: World):
+    world.broken = {"second": {"bravo"}}
+    parent = run_batch(instance, "alpha", "bravo", "charlie")
+
+    assert statuses(instance, "second") == {"alpha": DONE, "bravo": FAILED, "charlie": DONE}
+    assert statuses(instance, "third") == {"alpha": DONE, "charlie": DONE}
+
+    world.broken, world.asked = {}, []
+    assert run_again(instance, parent.run_id, from_failure=True).success
+    assert world.asked == [("second", ["bravo"]), ("third", ["bravo"])]
+    assert statuses(instance, "third") == {"alpha": DONE, "bravo": DONE, "charlie": DONE}
+
+
+def test_pruning_forgets_what_was_replaced_and_what_left_the_window_and_no_colour_changes(
+    instance: dg.DagsterInstance, world: World, dagster_pg_url: str
+):
+    gone = key("alpha", window_start(TODAY) - timedelta(days=1))
+    instance.report_runless_asset_event(dg.AssetMaterialization("first", partition=gone))
+    run_batch(instance, "alpha", "bravo")
+    world.broken = {"second": {"bravo"}}
+    run_batch(instance, "alpha", "bravo")
+    shown = {asset: statuses(instance, asset) for asset in ("first", "second", "third")}
+    assert shown["second"] == {"alpha": DONE, "bravo": FAILED}
+    in_two_days = datetime.now(UTC) + timedelta(days=2)
+
+    pruned = prune_asset_events(dagster_pg_url, keep_days=1, now=in_two_days)
+
+    # Two runs over two organizations: of first's 4 + 4 events the older 2 + 2 and the one outside the window, of
+    # second's 3 + 4 the older 1 + 2, of third's 3 + 3 the older 1 + 1; and alpha's older check and
+    # the older run's plan to check.
+    assert pruned == Pruned(events=10, check_executions=2)
+    assert {asset: statuses(instance, asset) for asset in shown} == shown
+    _forget_status_cache(dagster_pg_url)
+    assert {asset: statuses(instance, asset) for asset in shown} == shown
+    assert gone not in instance.get_materialized_partitions(dg.AssetKey("first"))
+    assert prune_asset_events(dagster_pg_url, keep_days=1, now=in_two_days) == Pruned(0, 0)
+    assert _orphaned_tags(dagster_pg_url) == 0
+
+
+def test_what_happens_after_a_prune_shows_as_before(instance: dg.DagsterInstance, world: World, dagster_pg_url: str):
+    world.broken = {"first": {"bravo"}}
+    failed = run_batch(instance, "alpha", "bravo")
+    assert statuses(instance, "first") == {"alpha": DONE, "bravo": FAILED}
+    prune_asset_events(dagster_pg_url, keep_days=1, now=datetime.now(UTC) + timedelta(days=2))
+    world.broken = {}
+
+    run_again(instance, failed.run_id, from_failure=True)
+
+    assert statuses(instance, "first") == {"alpha": DONE, "bravo": DONE}
+
+
+def test_recent_events_are_kept(instance: dg.DagsterInstance, world: World, dagster_pg_url: str):
+    run_batch(instance, "alpha")
+    run_batch(instance, "alpha")
+
+    assert prune_asset_events(dagster_pg_url, keep_days=1) == Pruned(events=0, check_executions=0)
+
+
+def _backends(url: str) -> set[int]:
+    query = "select pid from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()"
+    with psycopg.connect(libpq_url(url)) as conn:
+        return {row[0] for row in conn.execute(query)}
+
+
+def _orphaned_tags(url: str) -> int:
+    query = "select id from asset_event_tags where event_id not in (select id from event_logs)"
+    with psycopg.connect(libpq_url(url)) as conn:
+        return len(conn.execute(query).fetchall())
+
+
+def _forget_status_cache(url: str) -> None:
+    """As when an organization is added: Dagster computes every status again from the events that are left."""
+    with psycopg.connect(libpq_url(url), autocommit=True) as conn:
+        conn.execute("update asset_keys set cached_status_data = null")

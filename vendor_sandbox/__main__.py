@@ -1,0 +1,52 @@
+"""`python -m vendor_sandbox`: the sandbox as a process, HTTP on one port and SMTP on the next."""
+
+import argparse
+import asyncio
+from pathlib import Path
+
+import uvicorn
+
+from vendor_sandbox.app import App
+from vendor_sandbox.connections import DroppableProtocol
+from vendor_sandbox.mail import start_mail_server
+from vendor_sandbox.state import Sandbox, SandboxSettings
+
+
+def main() -> None:
+    """Parse the command line and serve until a signal."""
+    parser = argparse.ArgumentParser(prog="vendor_sandbox", description="Answers as the vendors do, on loopback.")
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", type=int, default=8190, help="HTTP (default 8190)")
+    parser.add_argument("--smtp-port", type=int, help="SMTP (default: the HTTP port + 1)")
+    parser.add_argument("--webhook-base", help="where status webhooks go, such as http://127.0.0.1:8080")
+    parser.add_argument("--journal", type=Path, help="append every request to this file, one JSON object a line")
+    arguments = parser.parse_args()
+    sandbox = Sandbox(settings=SandboxSettings(webhook_base=arguments.webhook_base), journal_file=arguments.journal)
+    config = uvicorn.Config(
+        App(sandbox),  # pyright: ignore[reportArgumentType]
+        host=arguments.host,
+        port=arguments.port,
+        http=DroppableProtocol,
+        lifespan="off",
+        access_log=False,
+        log_level="warning",
+        timeout_keep_alive=75,
+        timeout_graceful_shutdown=1,
+    )
+    with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
+        runner.run(serve(sandbox, config, arguments.smtp_port or arguments.port + 1))
+
+
+async def serve(sandbox: Sandbox, config: uvicorn.Config, smtp_port: int) -> None:
+    """Run both servers in one event loop until a signal."""
+    mail_server = await start_mail_server(sandbox, config.host, smtp_port)
+    print(f"vendor sandbox: http://{config.host}:{config.port} and SMTP on port {smtp_port}", flush=True)
+    try:
+        await uvicorn.Server(config).serve()
+    finally:
+        mail_server.close()
+        sandbox.journal.close()
+
+
+if __name__ == "__main__":
+    main()

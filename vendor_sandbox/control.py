@@ -1,0 +1,94 @@
+"""The sandbox's own surface under /_sandbox: scripts, settings, the journal, and what became public."""
+
+import time
+from typing import Any
+
+from vendor_sandbox import mail, site_catalog
+from vendor_sandbox.state import Sandbox
+from vendor_sandbox.wire import Answer, Call, json_answer
+
+_STARTED = time.monotonic()
+
+
+async def answer(call: Call, sandbox: Sandbox) -> Answer:
+    """Do what was asked of the sandbox itself; never journalled."""
+    handler = _HANDLERS.get((call.method, call.path.removeprefix("/_sandbox/").rstrip("/")))
+    if handler is None:
+        known = ", ".join(f"{method} /_sandbox/{name}" for method, name in _HANDLERS)
+        return json_answer(404, {"error": f"unknown; there are: {known}"})
+    try:
+        return json_answer(200, handler(call, sandbox))
+    except (ValueError, TypeError, AttributeError) as error:
+        return json_answer(400, {"error": str(error)})
+
+
+def _add_faults(call: Call, sandbox: Sandbox) -> Any:
+    body = call.json
+    if not isinstance(body, dict) or not isinstance(body.get("steps"), list):
+        raise ValueError('send {"route": "POST /anthropic/v1/messages", "steps": [{"kind": "status", "status": 500}]}')
+    sandbox.faults.add(str(body.get("route", "")), body["steps"], repeat=bool(body.get("repeat", False)))
+    return sandbox.faults.listing()
+
+
+def _list_faults(call: Call, sandbox: Sandbox) -> Any:
+    return sandbox.faults.listing()
+
+
+def _clear_faults(call: Call, sandbox: Sandbox) -> Any:
+    sandbox.faults.clear()
+    return []
+
+
+def _journal(call: Call, sandbox: Sandbox) -> Any:
+    return sandbox.journal.select(vendor=call.query.get("vendor"), since=int(call.query.get("since") or 0))
+
+
+def _public(call: Call, sandbox: Sandbox) -> Any:
+    kind = call.query.get("kind")
+    everything = [*sandbox.public, *mail.mailbox(sandbox)]
+    return [item for item in everything if kind is None or item["kind"] == kind]
+
+
+def _reset(call: Call, sandbox: Sandbox) -> Any:
+    sandbox.reset()
+    return {"status": "reset"}
+
+
+def _settings(call: Call, sandbox: Sandbox) -> Any:
+    if call.method == "POST":
+        values = call.json
+        if not isinstance(values, dict):
+            raise ValueError('send settings by name, such as {"claude_latency_seconds": 2.0}')
+        sandbox.settings.update(values)
+    return vars(sandbox.settings)
+
+
+def _health(call: Call, sandbox: Sandbox) -> Any:
+    return {
+        "status": "ok",
+        "uptime_seconds": round(time.monotonic() - _STARTED, 1),
+        "requests": len(sandbox.journal.entries),
+        "vendors": ["claude", "websites", "whatsapp", "mail"],
+    }
+
+
+def _companies(call: Call, sandbox: Sandbox) -> Any:
+    """The hand-written companies, for demos: host, name, sector, town."""
+    return [
+        {"host": site.host, "name": site.name, "sector": site.sector.key, "town": site.town}
+        for site in site_catalog.written_sites()
+    ]
+
+
+_HANDLERS = {
+    ("POST", "faults"): _add_faults,
+    ("GET", "faults"): _list_faults,
+    ("DELETE", "faults"): _clear_faults,
+    ("GET", "journal"): _journal,
+    ("GET", "public"): _public,
+    ("POST", "reset"): _reset,
+    ("POST", "settings"): _settings,
+    ("GET", "settings"): _settings,
+    ("GET", "health"): _health,
+    ("GET", "companies"): _companies,
+}

@@ -1,0 +1,82 @@
+"""What the sandbox remembers: settings, fault scripts, the journal, and each vendor's own memory.
+
+One object per process, handed to every handler. `reset` brings it back to how it started.
+"""
+
+import asyncio
+import dataclasses
+from collections.abc import Coroutine
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from vendor_sandbox.faults import FaultScripts
+from vendor_sandbox.journal import Journal
+
+
+@dataclass
+class SandboxSettings:
+    """What POST /_sandbox/settings may change."""
+
+    claude_latency_seconds: float = 0.15
+    claude_batch_seconds: float = 2.0
+    claude_unsupported_quote_rate: float = 1 / 6
+    claude_obeys_injection: bool = False
+    claude_max_searches: int = 2
+    whatsapp_latency_seconds: float = 0.0
+    whatsapp_status_seconds: float = 0.3
+    whatsapp_retry_seconds: float = 0.5
+    whatsapp_app_secret: str = "sandbox-app-secret"
+    mail_latency_seconds: float = 0.0
+    website_latency_seconds: float = 0.0
+    webhook_base: str | None = None
+
+    def update(self, values: dict[str, Any]) -> None:
+        """Change settings by name.
+
+        Raises:
+            ValueError: a name is unknown or a value has the wrong type; nothing is changed then.
+        """
+        kinds = {field.name: field.type for field in dataclasses.fields(self)}
+        for name, value in values.items():
+            if name not in kinds:
+                raise ValueError(f"setting {name!r} is unknown; there are: {', '.join(sorted(kinds))}")
+            wanted = (int, float) if kinds[name] is float else kinds[name]
+            is_number_for_flag = isinstance(value, bool) and kinds[name] is not bool
+            if not isinstance(value, wanted) or is_number_for_flag:  # pyright: ignore[reportArgumentType]
+                raise ValueError(f"setting {name!r} wants {kinds[name]}, not {value!r}")
+        for name, value in values.items():
+            setattr(self, name, value)
+
+
+class Sandbox:
+    """The state of one running sandbox."""
+
+    def __init__(self, *, settings: SandboxSettings | None = None, journal_file: Path | None = None) -> None:
+        self._first_settings = settings or SandboxSettings()
+        self.settings = dataclasses.replace(self._first_settings)
+        self.faults = FaultScripts()
+        self.journal = Journal(journal_file)
+        self.public: list[dict[str, Any]] = []
+        self.mailbox: dict[tuple[str, str], dict[str, Any]] = {}
+        self.batches: dict[str, Any] = {}
+        self.cached_prefixes: set[str] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def reset(self) -> None:
+        """Forget everything, also the webhooks that are still to be sent."""
+        for task in self._tasks:
+            task.cancel()
+        self.settings = dataclasses.replace(self._first_settings)
+        self.faults.clear()
+        self.journal.clear()
+        self.public.clear()
+        self.mailbox.clear()
+        self.batches.clear()
+        self.cached_prefixes.clear()
+
+    def start(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run something in the background until it is done or the sandbox is reset."""
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
