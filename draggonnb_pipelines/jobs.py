@@ -1,10 +1,12 @@
 """The jobs: verbs over assets. What a run works on is in its config (`assets/leads.LeadRun`)."""
 
+import os
 from typing import Any
 
 import dagster as dg
 
 from draggonnb_pipelines.assets.leads import CHAIN
+from draggonnb_pipelines.dagster_instance import PG_URL_VARIABLE
 from draggonnb_pipelines.event_retention import prune_asset_events
 from draggonnb_pipelines.resources.bindings import MasterQueries, RunStack
 from draggonnb_pipelines.settings import load_settings
@@ -23,19 +25,27 @@ def lead_config(**values: Any) -> dict[str, Any]:
     return {"ops": {CHAIN: {"config": values}}}
 
 
+# With the check that the chain records itself; the checks over all organizations have a job of their own.
+THREE_QUICK_WINS = dg.AssetSelection.checks(dg.AssetCheckKey(dg.AssetKey("business_analyses"), "three_quick_wins"))
+LEAD_ASSETS = dg.AssetSelection.groups("leads").without_checks() | THREE_QUICK_WINS
+ANALYSES = (
+    dg.AssetSelection.assets("competitor_analyses", "business_analyses", "proposals").without_checks()
+    | THREE_QUICK_WINS
+)
+
 qualify_leads = dg.define_asset_job(
     "qualify_leads",
-    selection=dg.AssetSelection.groups("leads"),
-    description="New deliveries from the inbox: lead, research, analyses, proposal, notification. Launched by `lead_inbox`.",
+    selection=LEAD_ASSETS,
+    description="New deliveries: lead, research, analyses, proposal, notification. Launched by `lead_inbox`.",
     tags=INBOX_TAGS,
     executor_def=dg.in_process_executor,
 )
 
 reprocess_leads = dg.define_asset_job(
     "reprocess_leads",
-    selection=dg.AssetSelection.assets("competitor_analyses", "business_analyses", "proposals"),
+    selection=ANALYSES,
     description="Stored leads of chosen organizations (none: all) and days through the current prompts, by message "
-    "batches at half the price; earlier versions are kept and nobody is notified. Config: organizations, from_day, to_day.",
+    "batches at half the price; earlier versions stay, nobody is notified. Config: organizations, from_day, to_day.",
     executor_def=dg.in_process_executor,
 )
 
@@ -59,10 +69,6 @@ def apply_message_statuses() -> None:
 
 @dg.op(description="Deletes asset events that are older than the partitions' window; our ledger keeps the full truth.")
 def prune_events(context: dg.OpExecutionContext, master: MasterQueries) -> None:
-    import os
-
-    from draggonnb_pipelines.dagster_instance import PG_URL_VARIABLE
-
     context.log.info(str(prune_asset_events(os.environ[PG_URL_VARIABLE], load_settings().asset_event_keep_days)))
 
 

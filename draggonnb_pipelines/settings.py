@@ -33,27 +33,27 @@ class Settings(BaseSettings):
     master_dsn: str | None = None
     master_keys: SecretStr | None = None
     api_host: str = "127.0.0.1"
-    api_port: int = Field(8080, ge=1, le=65535)
-    ui_port: int = Field(3000, ge=1, le=65535)
-    sandbox_port: int = Field(8190, ge=1, le=65534)
+    api_port: int = Field(default=8080, ge=1, le=65535)
+    ui_port: int = Field(default=3000, ge=1, le=65535)
+    sandbox_port: int = Field(default=8190, ge=1, le=65534)
     public_base_url: str | None = None
-    api_rate_per_minute: int = Field(1200, ge=1)
+    api_rate_per_minute: int = Field(default=1200, ge=1)
     trusted_proxies: Annotated[list[str], NoDecode] = []
 
     # --- Claude
     anthropic_api_key: SecretStr | None = None
     anthropic_base_url: str | None = None
     claude_model: str = "claude-sonnet-5-5"
-    claude_effort: str = Field("medium", pattern="^(low|medium|high|xhigh|max)$")
-    claude_max_tokens: int = Field(8000, ge=256, le=64000)
-    claude_input_usd_per_mtok: float = Field(2.0, ge=0)
-    claude_output_usd_per_mtok: float = Field(10.0, ge=0)
-    claude_web_search_usd_per_1000: float = Field(10.0, ge=0)
-    claude_web_search_max_uses: int = Field(3, ge=0, le=10)
-    claude_concurrency: int = Field(64, ge=1, le=1000)
-    lead_budget_usd: float = Field(0.60, gt=0)
-    organization_monthly_ai_budget_usd: float = Field(50.0, gt=0)
-    usd_zar: float = Field(18.0, gt=0)
+    claude_effort: str = Field(default="medium", pattern="^(low|medium|high|xhigh|max)$")
+    claude_max_tokens: int = Field(default=8000, ge=256, le=64000)
+    claude_input_usd_per_mtok: float = Field(default=2.0, ge=0)
+    claude_output_usd_per_mtok: float = Field(default=10.0, ge=0)
+    claude_web_search_usd_per_1000: float = Field(default=10.0, ge=0)
+    claude_web_search_max_uses: int = Field(default=3, ge=0, le=10)
+    claude_concurrency: int = Field(default=64, ge=1, le=1000)
+    lead_budget_usd: float = Field(default=0.60, gt=0)
+    organization_monthly_ai_budget_usd: float = Field(default=50.0, gt=0)
+    usd_zar: float = Field(default=18.0, gt=0)
 
     # --- WhatsApp Cloud API
     whatsapp_token: SecretStr | None = None
@@ -62,11 +62,11 @@ class Settings(BaseSettings):
     whatsapp_app_secret: SecretStr | None = None
     whatsapp_verify_token: SecretStr | None = None
     whatsapp_language: str = "en"
-    graph_version: str = Field("v25.0", pattern=r"^v\d+\.\d+$")
+    graph_version: str = Field(default="v25.0", pattern=r"^v\d+\.\d+$")
 
     # --- mail
     smtp_host: str | None = None
-    smtp_port: int = Field(587, ge=1, le=65535)
+    smtp_port: int = Field(default=587, ge=1, le=65535)
     smtp_user: str | None = None
     smtp_password: SecretStr | None = None
     smtp_starttls: bool = True
@@ -74,23 +74,23 @@ class Settings(BaseSettings):
 
     # --- company research
     research_user_agent: str = "DraggonnBBot/1.0 (+https://draggonnb.app/bot)"
-    research_timeout_seconds: float = Field(20.0, gt=0, le=120)
-    research_page_max_bytes: int = Field(2_000_000, ge=10_000)
-    research_max_pages: int = Field(4, ge=1, le=10)
+    research_timeout_seconds: float = Field(default=20.0, gt=0, le=120)
+    research_page_max_bytes: int = Field(default=2_000_000, ge=10_000)
+    research_max_pages: int = Field(default=4, ge=1, le=10)
     research_connect_to: dict[str, str] = {}
 
     # --- the inbox and its runs
-    batch_size: int = Field(500, ge=1, le=5000)
-    lease_seconds: int = Field(60, ge=5)
-    max_attempts: int = Field(5, ge=1)
-    retry_base_seconds: float = Field(15.0, gt=0)
-    shards: int = Field(1, ge=1, le=64)
-    tenant_connections: int = Field(20, ge=1, le=200)
-    notification_settle_seconds: int = Field(600, ge=1)
-    sensor_interval_seconds: int = Field(5, ge=1)
-    asset_event_keep_days: int = Field(90, ge=7)
-    reprocess_poll_seconds: int = Field(300, ge=1)
-    claude_batch_wait_seconds: float = Field(1800, ge=0)
+    batch_size: int = Field(default=500, ge=1, le=5000)
+    lease_seconds: int = Field(default=60, ge=5)
+    max_attempts: int = Field(default=5, ge=1)
+    retry_base_seconds: float = Field(default=15.0, gt=0)
+    shards: int = Field(default=1, ge=1, le=64)
+    tenant_connections: int = Field(default=20, ge=1, le=200)
+    notification_settle_seconds: int = Field(default=600, ge=1)
+    sensor_interval_seconds: int = Field(default=5, ge=1)
+    asset_event_keep_days: int = Field(default=90, ge=7)
+    reprocess_poll_seconds: int = Field(default=300, ge=1)
+    claude_batch_wait_seconds: float = Field(default=1800, ge=0)
 
     @cached_property
     def sandboxed_vendors(self) -> tuple[str, ...]:
@@ -172,7 +172,7 @@ class Settings(BaseSettings):
             return self.postgres_dir
         uid = os.getuid() if hasattr(os, "getuid") else 0
         digest = hashlib.sha256(str(self.state_dir.resolve()).encode()).hexdigest()[:12]
-        return Path(f"/var/tmp/draggonnb-{uid}-{digest}")
+        return Path(f"/var/tmp/draggonnb-{uid}-{digest}")  # noqa: S108 - the server checks that it is ours
 
 
 def load_settings(**overrides: object) -> Settings:

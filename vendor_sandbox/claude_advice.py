@@ -88,13 +88,11 @@ def rule_titled(title: str) -> dict[str, Any] | None:
 
 def company_size(brief: Brief) -> str:
     """One of the usual size bands, from the company's own words."""
-    for sentence in brief.sentences:
-        if match := _SIZE.search(sentence.text):
-            word = (match[1] or match[2]).lower()
-            number = int(word) if word.isdigit() else _NUMBERS.get(word, 0)
-            if number:
-                bands = ((1, "solo"), (10, "2-10"), (50, "11-50"), (200, "51-200"))
-                return next((band for most, band in bands if number <= most), "201+")
+    for match in _SIZE.finditer(brief.own_text):
+        word = (match[1] or match[2]).lower()
+        if number := int(word) if word.isdigit() else _NUMBERS.get(word, 0):
+            bands = ((1, "solo"), (10, "2-10"), (50, "11-50"), (200, "51-200"))
+            return next((band for most, band in bands if number <= most), "201+")
     return "unknown"
 
 

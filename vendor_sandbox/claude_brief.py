@@ -44,7 +44,7 @@ class Brief:
     town: str | None
     host: str
     is_injected: bool
-    text: str = field(repr=False)
+    own_text: str = field(repr=False)
 
     @property
     def company(self) -> str:
@@ -93,7 +93,7 @@ def _read(text: str) -> Brief:
         town=_town(words),
         host=host,
         is_injected=bool(_INJECTION.search(_outside_fences(text))),
-        text=text,
+        own_text=own_text,
     )
 
 

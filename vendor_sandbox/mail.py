@@ -149,7 +149,7 @@ def _deliver(sandbox: Sandbox, recipient: str, message: EmailMessage, sender: st
 
 def _part(message: EmailMessage, subtype: str) -> str | None:
     part = message.get_body(preferencelist=(subtype,))
-    return part.get_content() if part is not None else None
+    return part.get_content().replace("\r\n", "\n") if part is not None else None
 
 
 def _reply(fault: dict[str, Any]) -> str:

@@ -119,7 +119,7 @@ def _slow(path: str) -> Answer:
 
 
 def _gzip_bomb(path: str) -> Answer:
-    """About 2 MB on the wire, 2 GB unpacked. The checksum at the end is wrong: nobody should come that far."""
+    """About 4 MB on the wire, 2 GB unpacked. The checksum at the end is wrong: nobody should come that far."""
 
     async def stream() -> AsyncIterator[bytes]:
         yield b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03"

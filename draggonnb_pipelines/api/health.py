@@ -38,8 +38,9 @@ class Health:
     not what a status page would like to say.
     """
 
-    def __init__(self, settings: Settings, master: MasterDb) -> None:
+    def __init__(self, settings: Settings, master: MasterDb, *, keep_seconds: float = KEEP_SECONDS) -> None:
         self._settings = settings
+        self._keep_seconds = keep_seconds
         self._master = master
         self._started = time.monotonic()
         self._probed_at = 0.0
@@ -54,13 +55,13 @@ class Health:
         """Probe for as long as this task lives, so that a request only reads and the uptime is a real series."""
         while True:
             await self.refresh()
-            await asyncio.sleep(KEEP_SECONDS)
+            await asyncio.sleep(self._keep_seconds)
 
     async def refresh(self) -> None:
         """Probe what is older than its time; concurrent callers share one probe."""
         async with self._lock:
             now = time.monotonic()
-            if not self._probed_at or now - self._probed_at >= KEEP_SECONDS:
+            if not self._probed_at or now - self._probed_at >= self._keep_seconds:
                 self._figures = await self._probe_master()
                 self._probes += 1
                 self._failed += self._figures is None

@@ -73,7 +73,8 @@ class AcceptForm:
     errors: dict[str, str] = field(default_factory=dict)
 
 
-@router.api_route("/proposals/{token}", methods=["GET", "HEAD"], response_class=HTMLResponse)
+@router.head("/proposals/{token}", include_in_schema=False)
+@router.get("/proposals/{token}", response_class=HTMLResponse)
 async def show_proposal(request: Request, token: str) -> Response:
     """The stored page, exactly as stored, with the form or the state of the offer put in its place."""
     if refusal := _throttle(request):

@@ -16,7 +16,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
 from draggonnb_pipelines.api.bodies import parse_json, read_body
-from draggonnb_pipelines.api.problems import INACTIVE, MALFORMED, REFUSED, UNAUTHORIZED, UNAVAILABLE, Problem
+from draggonnb_pipelines.api.problems import MALFORMED, REFUSED, UNAUTHORIZED, UNAVAILABLE, Problem
 from draggonnb_pipelines.api.security import Receiver, Receivers, is_signed_by_meta
 from draggonnb_pipelines.domain.inbox import Delivery, DeliveryKey, parsed_context, raw_context
 from draggonnb_pipelines.domain.organizations import AGENCY_SLUG
@@ -77,7 +77,7 @@ def _delivery(status: MessageStatus, receiver: Receiver) -> Delivery:
     organization, key = receiver.organization, receiver.key
     if organization is None or key is None:
         log.error("a WhatsApp status came, but there is no organization %s to keep it", AGENCY_SLUG)
-        raise Problem(INACTIVE, "No organization can keep this status.")
+        raise Problem(UNAVAILABLE, "No organization can keep this status yet; send it again.", retry_after_seconds=60)
     values = asdict(status) | {"timestamp": status.timestamp.isoformat() if status.timestamp else None}
     plain = json.dumps(values).encode()
     return Delivery(

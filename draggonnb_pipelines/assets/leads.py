@@ -4,10 +4,11 @@ One chain serves a batch of the inbox, a range chosen in the UI, or a request fo
 """
 
 from collections.abc import Iterable, Mapping
-from datetime import date
+from datetime import UTC, date, datetime
 from uuid import UUID, uuid5
 
 import dagster as dg
+from pydantic import Field
 
 from draggonnb_pipelines.domain.reports import PartitionKey, StepReport
 from draggonnb_pipelines.resources.bindings import RunStack
@@ -35,7 +36,7 @@ class LeadRun(dg.Config):
 
     batch_id: str | None = None
     reprocessing_id: str | None = None
-    organizations: list[str] = []
+    organizations: list[str] = Field(default_factory=list)
     from_day: str | None = None
     to_day: str | None = None
 
@@ -157,7 +158,13 @@ def proposals(run: TenantRun[LeadRun], stack: RunStack) -> StepReport:
     kinds={"whatsapp", "email"},
     deps=["proposals"],
     description="The sales team told by WhatsApp, e-mail and in the app: each recipient once per lead and channel.",
-    column_schema={"event_key": "text", "recipient": "text", "channel": "text", "status": "text", "sent_at": "timestamptz"},
+    column_schema={
+        "event_key": "text",
+        "recipient": "text",
+        "channel": "text",
+        "status": "text",
+        "sent_at": "timestamptz",
+    },
 )
 def sales_notifications(run: TenantRun[LeadRun], stack: RunStack) -> StepReport:
     return _report(run, stack, "sales_notifications", stack.run(notifications.notify_sales, _batch(run, stack)))
@@ -198,9 +205,7 @@ def _report(
     code_version: str | None = None,
     broken: Mapping[PartitionKey, str] | None = None,
 ) -> StepReport:
-    return stack.run(
-        report_step, asset, run.run_id, run.keys, outcomes, code_version=code_version, broken=broken
-    )
+    return stack.run(report_step, asset, run.run_id, run.keys, outcomes, code_version=code_version, broken=broken)
 
 
 def _request_id(run: TenantRun[LeadRun]) -> UUID:
@@ -208,4 +213,6 @@ def _request_id(run: TenantRun[LeadRun]) -> UUID:
     config = run.config
     if config.reprocessing_id:
         return UUID(config.reprocessing_id)
-    return uuid5(_OWN_REQUESTS, f"{date.today()}|{config.from_day}|{config.to_day}|{','.join(config.organizations)}")
+    return uuid5(
+        _OWN_REQUESTS, f"{datetime.now(UTC).date()}|{config.from_day}|{config.to_day}|{','.join(config.organizations)}"
+    )

@@ -46,10 +46,9 @@ def open_installation(
             ensure_database(server, MASTER_DATABASE)
             dsn = dsn_for(server, MASTER_DATABASE)
         opened = settings.model_copy(update={"master_dsn": dsn, "master_keys": SecretStr(_keys(settings))})
-        if migrate_master:
-            if pending(dsn, MASTER_MIGRATIONS):
-                tell("migrating the master database")
-                migrate(dsn, MASTER_MIGRATIONS)
+        if migrate_master and pending(dsn, MASTER_MIGRATIONS):
+            tell("migrating the master database")
+            migrate(dsn, MASTER_MIGRATIONS)
         yield opened
 
 

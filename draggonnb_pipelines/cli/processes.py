@@ -58,7 +58,8 @@ class Running:
                 process.restarts += 1
                 if process.restarts > RESTARTS:
                     raise OperatorError(
-                        f"{process.name} has ended {process.restarts} times", remedy=f"read {_log(self.settings, process)}"
+                        f"{process.name} has ended {process.restarts} times",
+                        remedy=f"read {_log(self.settings, process)}",
                     )
                 tell(f"{process.name} ended with {process.child.returncode}; starting it again")
                 _start(process, self.settings, _environment(self.settings))
@@ -105,11 +106,11 @@ def _waves(settings: Settings, environment: dict[str, str]) -> list[list[Process
         f"load_from:\n  - grpc_server: {{host: 127.0.0.1, port: {code_port}, location_name: draggonnb}}\n"
     )
     python = sys.executable
+    sandbox_options = ["--smtp-port", str(settings.sandbox_port + 1), "--webhook-base", settings.base_url]
     sandbox = [
         Process(
             "sandbox",
-            [python, "-m", "vendor_sandbox", "--port", str(settings.sandbox_port)]
-            + ["--smtp-port", str(settings.sandbox_port + 1), "--webhook-base", settings.base_url],
+            [python, "-m", "vendor_sandbox", "--port", str(settings.sandbox_port), *sandbox_options],
             lambda: _answers(f"{settings.sandbox_url}/_sandbox/health"),
         )
     ]
@@ -119,7 +120,7 @@ def _waves(settings: Settings, environment: dict[str, str]) -> list[list[Process
         Process("api", [python, "-m", "draggonnb_pipelines.api"], lambda: _answers(api_url)),
         Process(
             "code server",
-            [*code, "--python-module", "draggonnb_pipelines.definitions", "--location-name", "draggonnb"],
+            [*code, "--module-name", "draggonnb_pipelines.definitions", "--location-name", "draggonnb"],
             lambda: _accepts(code_port),
         ),
     ]

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 import dagster as dg
 import psycopg
-from psycopg.rows import dict_row
+from psycopg.rows import DictRow, dict_row
 from pydantic import PrivateAttr
 
 from draggonnb_pipelines.resources.postgres import CONNECT_TIMEOUT_SECONDS, Connection
@@ -76,7 +76,7 @@ class MasterQueries(dg.ConfigurableResource):
         """Open a connection, run `question(conn)`, close it."""
 
         async def once() -> T:
-            async with await psycopg.AsyncConnection.connect(
+            async with await psycopg.AsyncConnection[DictRow].connect(
                 load_settings().dsn, autocommit=True, row_factory=dict_row, connect_timeout=CONNECT_TIMEOUT_SECONDS
             ) as conn:
                 return await question(conn)

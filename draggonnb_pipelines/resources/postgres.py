@@ -81,7 +81,7 @@ class TenantDb:
 
 
 class Tenants:
-    """Opens tenant databases: at most `max_connections` in use, and as many kept idle, least recently used first out."""
+    """Opens tenant databases: at most `max_connections` in use and as many idle; the oldest idle go first."""
 
     def __init__(self, server_dsn: str, vault: Vault, *, max_connections: int = 20) -> None:
         self._server_dsn = server_dsn
@@ -135,7 +135,7 @@ class Tenants:
                 if not conn.closed and not conn.broken:
                     return conn
                 break
-        return await psycopg.AsyncConnection.connect(
+        return await psycopg.AsyncConnection[DictRow].connect(
             self._dsn(organization),
             autocommit=True,
             row_factory=dict_row,

@@ -24,7 +24,7 @@ START_SECONDS = 120  # how long a run may take to claim its batch, before the ro
     job=qualify_leads,
     minimum_interval_seconds=load_settings().sensor_interval_seconds,
     default_status=dg.DefaultSensorStatus.RUNNING,
-    description="New deliveries in the inbox, and those whose run died: given to a run in batches, clients taking turns.",
+    description="New deliveries in the inbox, and those whose run died: given to runs in batches, clients in turn.",
 )
 def lead_inbox(context: dg.SensorEvaluationContext, master: MasterQueries) -> Iterator[dg.RunRequest | dg.SkipReason]:
     batches = master.ask(dispatch_batches)

@@ -144,9 +144,7 @@ async def analyse_businesses(stack: Stack, batch: Batch, *, asker: Asker | None 
 
 
 async def _analysis_step(stack: Stack, batch: Batch, stage: Stage, one: Any) -> list[Outcome]:
-    async def of_tenant(
-        stack: Stack, batch: Batch, organization: Organization, works: list[LeadWork]
-    ) -> list[Outcome]:
+    async def of_tenant(stack: Stack, batch: Batch, organization: Organization, works: list[LeadWork]) -> list[Outcome]:
         dossiers = await open_dossiers(stack, organization, works)
 
         async def guarded(work: LeadWork) -> Outcome:
@@ -160,9 +158,7 @@ async def _analysis_step(stack: Stack, batch: Batch, stage: Stage, one: Any) -> 
     return await run_step(stack, batch, stage, of_tenant)
 
 
-async def open_dossiers(
-    stack: Stack, organization: Organization, works: Sequence[LeadWork]
-) -> dict[UUID, Dossier]:
+async def open_dossiers(stack: Stack, organization: Organization, works: Sequence[LeadWork]) -> dict[UUID, Dossier]:
     """Everything stored of these leads, in three queries."""
     dossiers = {lead_id: Dossier(row) for lead_id, row in (await lead_rows(stack, organization, works)).items()}
     ids = list(dossiers)

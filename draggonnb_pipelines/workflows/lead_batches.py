@@ -217,9 +217,7 @@ async def run_step(stack: Stack, batch: Batch, stage: Stage, step: TenantStep) -
                     log.exception("%s: step %s broke", works[0].organization.slug, stage.name)
                 return [Outcome(work, problem=error) for work in works]
 
-    outcomes = [
-        outcome for part in await asyncio.gather(*map(one_tenant, by_tenant.values())) for outcome in part
-    ]
+    outcomes = [outcome for part in await asyncio.gather(*map(one_tenant, by_tenant.values())) for outcome in part]
     await _settle(stack, batch, stage, outcomes)
     return outcomes
 

@@ -55,9 +55,7 @@ async def research_companies(stack: Stack, batch: Batch) -> list[Outcome]:
     """Read each company's web site and keep its pages as evidence. A site that cannot be read is a finding."""
     sites = asyncio.Semaphore(SITES_AT_ONCE)
 
-    async def of_tenant(
-        stack: Stack, batch: Batch, organization: Organization, works: list[LeadWork]
-    ) -> list[Outcome]:
+    async def of_tenant(stack: Stack, batch: Batch, organization: Organization, works: list[LeadWork]) -> list[Outcome]:
         rows = await lead_rows(stack, organization, works)
 
         async def one(work: LeadWork) -> Outcome:
@@ -121,6 +119,7 @@ async def _capture_in_tenant(tenant: TenantDb, rows: Sequence[Mapping[str, Any]]
             await cursor.executemany(LEADS.capture_lead.sql, captures, returning=True)
             async for result in cursor.results():
                 found = await result.fetchone()
+                assert found is not None, "capture_lead always returns its lead"
                 linked[found["inbox_id"]] = found["lead_id"]
         if consents:
             await LEADS.store_consent(tenant.conn, [{**c, "lead_id": linked[c["inbox_id"]]} for c in consents])
@@ -161,9 +160,7 @@ async def _report_captured(
     return await gather_outcomes(works, one)
 
 
-async def _research(
-    stack: Stack, organization: Organization, work: LeadWork, row: Mapping[str, Any]
-) -> dict[str, Any]:
+async def _research(stack: Stack, organization: Organization, work: LeadWork, row: Mapping[str, Any]) -> dict[str, Any]:
     """Fetch, then store profile and pages in one transaction; returns the columns that the profile adds to the row."""
     settings = stack.settings
     site = await research_website(
@@ -211,9 +208,7 @@ async def store_pages(tenant: TenantDb, lead_id: UUID, subject: str, pages: Sequ
         )
 
 
-async def lead_rows(
-    stack: Stack, organization: Organization, works: Sequence[LeadWork]
-) -> dict[UUID, dict[str, Any]]:
+async def lead_rows(stack: Stack, organization: Organization, works: Sequence[LeadWork]) -> dict[UUID, dict[str, Any]]:
     """The leads of one tenant, by id, in one query."""
     async with stack.tenants.open(organization) as tenant:
         ids = [work.lead_id for work in works]

@@ -22,9 +22,7 @@ async def apply_statuses(stack: Stack, organization: Organization) -> int:
     applied = 0
     while True:
         async with stack.master.connection() as conn:
-            waiting = INBOX.waiting_deliveries(
-                conn, topic=TOPIC, organization_id=organization.id, row_limit=AT_ONCE
-            )
+            waiting = INBOX.waiting_deliveries(conn, topic=TOPIC, organization_id=organization.id, row_limit=AT_ONCE)
             rows = [row async for row in waiting]
         if not rows:
             return applied

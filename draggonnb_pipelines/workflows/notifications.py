@@ -50,9 +50,7 @@ async def notify_sales(stack: Stack, batch: Batch) -> list[Outcome]:
     """Tell each recipient once; a lead is done when each of its messages is settled. Reprocessing tells nobody."""
     permits = asyncio.Semaphore(SENDS_AT_ONCE)
 
-    async def of_tenant(
-        stack: Stack, batch: Batch, organization: Organization, works: list[LeadWork]
-    ) -> list[Outcome]:
+    async def of_tenant(stack: Stack, batch: Batch, organization: Organization, works: list[LeadWork]) -> list[Outcome]:
         if isinstance(batch, DayBatch):
             return [Outcome(work, columns={"notified": "nobody: reprocessing"}) for work in works]
         ids = [work.lead_id for work in works]
@@ -71,19 +69,21 @@ async def _plan(stack: Stack, organization: Organization, dossiers: Mapping[UUID
     """Write the outbox rows of all leads in one statement, and show the in-app ones."""
     async with stack.tenants.open(organization) as tenant:
         recipients = [row async for row in TENANT.lead_recipients(tenant.conn)]
-        proposals = {row["lead_id"]: row async for row in PROPOSALS.current_proposals(tenant.conn, lead_ids=list(dossiers))}
+        proposals = {
+            row["lead_id"]: row async for row in PROPOSALS.current_proposals(tenant.conn, lead_ids=list(dossiers))
+        }
         rows = [
             row
             for lead_id, dossier in dossiers.items()
-            for row in _delivery_rows(_news(stack, organization, dossier, proposals.get(lead_id)), organization, recipients)
+            for row in _delivery_rows(
+                _news(stack, organization, dossier, proposals.get(lead_id)), organization, recipients
+            )
         ]
         await NOTIFICATIONS.plan_deliveries(tenant.conn, deliveries=json.dumps(rows, default=str))
         await NOTIFICATIONS.show_in_app(tenant.conn, lead_ids=list(dossiers), now=stack.now())
 
 
-def _news(
-    stack: Stack, organization: Organization, dossier: Dossier, proposal: Mapping[str, Any] | None
-) -> LeadNews:
+def _news(stack: Stack, organization: Organization, dossier: Dossier, proposal: Mapping[str, Any] | None) -> LeadNews:
     business = dossier.analyses.get("business")
     if dossier.row["status"] == "needs_review" or business is None or proposal is None:
         return needs_review(dossier.row)
@@ -105,7 +105,9 @@ def _delivery_rows(
     for person in recipients:
         common = {"event_key": news.event_key, "user_id": person["id"], "lead_id": news.lead_id}
         mail_id = message_id(news.event_key, person["email"], f"{organization.slug}.draggonnb.app")
-        rows.append({**common, "channel": "email", "recipient": person["email"], "payload": mail, "message_id": mail_id})
+        rows.append(
+            {**common, "channel": "email", "recipient": person["email"], "payload": mail, "message_id": mail_id}
+        )
         rows.append({**common, "channel": "in_app", "recipient": str(person["id"]), "payload": in_app})
         if person["phone_e164"]:
             rows.append({**common, "channel": "whatsapp", "recipient": person["phone_e164"], "payload": whatsapp})
@@ -133,9 +135,7 @@ async def _settle_unknown(stack: Stack, organization: Organization, lead_ids: li
         )
 
 
-async def _send_all(
-    stack: Stack, organization: Organization, lead_ids: list[UUID], permits: asyncio.Semaphore
-) -> None:
+async def _send_all(stack: Stack, organization: Organization, lead_ids: list[UUID], permits: asyncio.Semaphore) -> None:
     """Take some, send them at once, record them in one statement; until none is left."""
     while True:
         async with permits:  # rows are taken only when they can be sent, so that few are ever between

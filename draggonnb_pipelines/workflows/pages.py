@@ -10,7 +10,7 @@ import jinja2
 def _environment() -> jinja2.Environment:
     return jinja2.Environment(
         loader=jinja2.PackageLoader("draggonnb_pipelines.workflows"),
-        autoescape=lambda name: name is not None and ".html" in name,
+        autoescape=jinja2.select_autoescape(["html.j2"]),
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,

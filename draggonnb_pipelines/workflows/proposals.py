@@ -17,7 +17,13 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from draggonnb_pipelines.domain.leads import LeadWork, Stage
 from draggonnb_pipelines.domain.organizations import Organization
-from draggonnb_pipelines.domain.proposals import ApproachPart, Milestone, ProposalContent
+from draggonnb_pipelines.domain.proposals import (
+    ApproachPart,
+    Milestone,
+    ProposalContent,
+    ProposedPlan,
+    ProposedQuickWin,
+)
 from draggonnb_pipelines.errors import NeedsReview
 from draggonnb_pipelines.prompts import Prompt, fence, load_prompt
 from draggonnb_pipelines.resources.claude import strict_schema
@@ -58,9 +64,7 @@ async def write_proposals(stack: Stack, batch: Batch, *, asker: Asker | None = N
     asker = asker or Asker(stack)
     plans = await _plans(stack)
 
-    async def of_tenant(
-        stack: Stack, batch: Batch, organization: Organization, works: list[LeadWork]
-    ) -> list[Outcome]:
+    async def of_tenant(stack: Stack, batch: Batch, organization: Organization, works: list[LeadWork]) -> list[Outcome]:
         dossiers = await open_dossiers(stack, organization, works)
         current = await _current(stack, organization, list(dossiers))
 
@@ -109,9 +113,7 @@ async def _write(
     )
 
 
-async def publish_link(
-    stack: Stack, organization: Organization, lead_id: UUID, proposal_id: UUID, version: int
-) -> str:
+async def publish_link(stack: Stack, organization: Organization, lead_id: UUID, proposal_id: UUID, version: int) -> str:
     """Make the page reachable and return its address; repeating it changes nothing."""
     token = proposal_token(stack, organization, proposal_id)
     now = stack.now()
@@ -200,7 +202,7 @@ def _content(
         quick_wins=[_win(win) for win in analysis["quick_wins"]],
         approach=answer.approach,
         timeline=answer.timeline,
-        plan=dict(plan),
+        plan=ProposedPlan(**plan),
         next_step=answer.next_step,
         version=version,
         created_at=now,
@@ -208,11 +210,11 @@ def _content(
     )
 
 
-def _win(win: Mapping[str, Any]) -> dict[str, Any]:
+def _win(win: Mapping[str, Any]) -> ProposedQuickWin:
     evidence = [
         {key: quote[key] for key in ("quote", "url", "fetched_at", "sha256", "supported")} for quote in win["evidence"]
     ]
-    return {**win, "evidence": evidence}
+    return ProposedQuickWin.model_validate({**win, "evidence": evidence})
 
 
 def _prompt_values(

@@ -4,7 +4,7 @@ Where the prompt and the inputs did not change, the stored answer gives the vers
 through message batches. A batch that takes longer than a run waits is taken up again by the next run.
 """
 
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Coroutine, Sequence
 from dataclasses import replace
 from datetime import date
 from typing import Any
@@ -22,7 +22,7 @@ LEDGER = load_queries("ledger")
 RUN_LEASE_SECONDS = 3700  # longer than a run may last, so that a request is never worked on twice at once
 MAX_ATTEMPTS = 300  # of one request, at one each five minutes: a day, within which every batch ends
 
-AskingStep = Callable[..., Awaitable[list[Outcome]]]
+AskingStep = Callable[..., Coroutine[Any, Any, list[Outcome]]]
 
 
 async def reprocess_step(stack: Stack, batch: DayBatch, name: str, step: AskingStep) -> list[Outcome]:

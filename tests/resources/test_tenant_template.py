@@ -9,16 +9,24 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import LiteralString, cast
 
 import psycopg
 import pytest
+from psycopg.conninfo import make_conninfo
 from psycopg.sql import SQL, Identifier
 
 from draggonnb_pipelines.errors import OperatorError
 from draggonnb_pipelines.resources.embedded_postgres import embedded_server
-from draggonnb_pipelines.resources.migrations import create_tenant_database, ensure_tenant_template, pending
+from draggonnb_pipelines.resources.migrations import (
+    create_tenant_database,
+    ensure_database,
+    ensure_tenant_template,
+    migrate,
+    pending,
+)
 from draggonnb_pipelines.resources.postgres import dsn_for
-from draggonnb_pipelines.sql import TENANT_MIGRATIONS
+from draggonnb_pipelines.sql import TENANT_LOCAL_SUPABASE, TENANT_MIGRATIONS
 
 
 @pytest.fixture(scope="module")
@@ -108,6 +116,48 @@ def test_creators_at_once_create_one_database(server: str) -> None:
         creator.join()
 
     assert sorted(created) == [False, False, False, True]
+
+
+def test_the_roles_of_the_server_are_created_by_several_preparations_at_once(server: str) -> None:
+    names = [f"t_{number}" for number in range(4)]
+    with psycopg.connect(server, autocommit=True) as conn:
+        conn.execute("drop role if exists anon, authenticated, service_role")
+    for name in names:
+        ensure_database(server, name)
+    all_ready = threading.Barrier(len(names))
+    prepared: list[str] = []
+
+    def prepare(name: str) -> None:
+        with psycopg.connect(dsn_for(server, name)) as conn:
+            all_ready.wait(10)
+            conn.execute(cast(LiteralString, TENANT_LOCAL_SUPABASE.read_text()))
+        prepared.append(name)
+
+    preparations = [threading.Thread(target=prepare, args=[name]) for name in names]
+    for preparation in preparations:
+        preparation.start()
+    for preparation in preparations:
+        preparation.join()
+
+    assert sorted(prepared) == names
+
+
+def test_a_login_that_is_no_superuser_builds_and_clones_the_template(server: str) -> None:
+    ensure_tenant_template(server)  # the roles: only these need the right to create roles
+    with psycopg.connect(server, autocommit=True) as conn:
+        conn.execute("drop role if exists plain")
+        conn.execute("create role plain login createdb")
+        conn.execute(SQL("alter database {} with is_template false").format(Identifier(ensure_tenant_template(server))))
+        conn.execute(SQL("drop database {}").format(Identifier(ensure_tenant_template(server))))
+    plain = make_conninfo(server, user="plain")
+
+    template = ensure_tenant_template(plain)
+
+    assert create_tenant_database(plain, "t_plain", template=template) is True
+    assert pending(dsn_for(plain, "t_plain"), TENANT_MIGRATIONS) == []
+    assert migrate(dsn_for(plain, "t_plain"), TENANT_MIGRATIONS, modules=["ecommerce"]) == [
+        "20261101100000_ecommerce.sql"
+    ]
 
 
 @pytest.mark.kill

@@ -157,3 +157,6 @@ select distinct organization_id from inbox where topic = :topic and state = 'rec
 -- Batches that runs of this shard hold or are about to take.
 select count(distinct i.batch_id) from inbox i join organizations o on o.id = i.organization_id
 where i.topic = :topic and i.state = 'claimed' and i.lease_until >= now() and mod(o.shard, :shards) = :shard;
+
+-- name: one_row^
+select id, state, stage, run_id, lead_id, received_at, finished_at, last_error from inbox where id = :id;

@@ -138,3 +138,27 @@ where id = :lead_id;
 -- A person must look: with the reason, and without touching a lead that a person has taken on already.
 update leads set status = 'needs_review', review_reason = :reason
 where id = :lead_id and status in ('new', 'analysed', 'needs_review');
+
+-- name: count_leads$
+select count(*) from leads;
+
+-- name: lead_story^
+-- One lead from first to last effect: what came of it and when.
+select l.id, l.rule_score, l.model_score, l.created_at as captured_at,
+       p.created_at as researched_at, p.pages,
+       c.created_at as competitors_at, jsonb_array_length(c.content -> 'competitors') as competitors,
+       b.created_at as analysed_at, jsonb_path_query_array(b.content, '$.quick_wins[*].title') as quick_wins,
+       offer.created_at as proposed_at, offer.id as proposal_id, offer.title, offer.html,
+       sent.channels, sent.notified_at
+from leads l
+left join company_profiles p on p.lead_id = l.id and p.version = 1
+left join lead_analyses c on c.lead_id = l.id and c.kind = 'competitors' and c.version = 1
+left join lead_analyses b on b.lead_id = l.id and b.kind = 'business' and b.version = 1
+left join lateral (
+    select * from proposals where lead_id = l.id order by version desc limit 1
+) offer on true
+left join lateral (
+    select string_agg(channel || ' ' || status, ', ' order by channel) as channels, max(sent_at) as notified_at
+    from notification_deliveries where lead_id = l.id
+) sent on true
+where l.id = :lead_id;

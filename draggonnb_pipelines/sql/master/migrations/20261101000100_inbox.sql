@@ -11,7 +11,7 @@ create table inbox (
     raw_sealed bytea,
     parsed_sealed bytea,
     state text not null default 'received' check (state in ('received', 'claimed', 'done', 'dead')),
-    stage smallint not null default 0 check (stage between 0 and 6),
+    stage smallint not null default 0 check (stage >= 0),
     batch_id uuid,
     run_id text,
     lease_until timestamptz,
@@ -36,7 +36,7 @@ with (
 );
 comment on table inbox is 'Webhook deliveries. The state of a row is the only memory of what is still to be done.';
 comment on column inbox.raw_sealed is 'The body as it came, sealed with the client''s key; null once its retention is over.';
-comment on column inbox.stage is '0 received, 1 captured, 2 researched, 3 competitors, 4 analysed, 5 proposed, 6 notified.';
+comment on column inbox.stage is 'How far its workflow came. Leads: 0 received, 1 captured, 2 researched, 3 competitors, 4 analysed, 5 proposed, 6 notified.';
 comment on column inbox.attempts is 'Claims without progress: a finished stage sets it back to 0.';
 
 -- Sealed bytes do not compress: skip the attempt.

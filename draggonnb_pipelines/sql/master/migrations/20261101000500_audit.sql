@@ -15,6 +15,7 @@ comment on column audit_log.id is 'Place in the chain: 1, 2, 3 without gaps.';
 create index audit_log_at on audit_log (at);
 create index audit_log_resource on audit_log (resource, id);
 create index audit_log_action on audit_log (action, id);
+
 create table audit_head (
     only_row boolean primary key default true check (only_row),
     last_id bigint not null,
@@ -27,7 +28,8 @@ create function app.audit_hash(entry audit_log) returns bytea
 language sql stable set search_path = '' as $$
     -- jsonb prints its keys in one order on every version; the time is printed in UTC whatever the session's zone.
     select sha256(entry.prev_hash || convert_to(jsonb_build_array(
-        entry.id, to_char(entry.at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US'), entry.actor,  entry.action, entry.resource, entry.metadata
+        entry.id, to_char(entry.at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US'), entry.actor,
+        entry.action, entry.resource, entry.metadata
     )::text, 'UTF8'))
 $$;
 comment on function app.audit_hash(audit_log) is 'sha256 of the previous hash and the canonical text of the row.';
@@ -71,10 +73,9 @@ language sql stable security definer set search_path = '' as $$
                    and exists (select 1 from public.audit_log o where o.hash = c.prev_hash) as is_moved
         from chain c
     ), tail as (
-        select h.last_id, h.last_hash, coalesce(max(c.id), 0) as id,
-               (array_agg(c.hash order by c.id desc))[1] as hash
-        from public.audit_head h left join chain c on true
-        group by h.last_id, h.last_hash
+        select h.last_id, h.last_hash, coalesce(newest.id, 0) as id, newest.hash
+        from public.audit_head h
+        left join (select a.id, a.hash from public.audit_log a order by a.id desc limit 1) newest on true
     ), broken as (
         select s.before_id + 1 as id,
                format('removed: entries %s to %s are missing', s.before_id + 1, s.id - 1) as reason

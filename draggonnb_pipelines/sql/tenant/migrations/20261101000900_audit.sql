@@ -77,10 +77,9 @@ language sql stable security definer set search_path = '' as $$
                    and exists (select 1 from public.audit_log o where o.hash = c.prev_hash) as is_moved
         from chain c
     ), tail as (
-        select h.last_id, h.last_hash, coalesce(max(c.id), 0) as id,
-               (array_agg(c.hash order by c.id desc))[1] as hash
-        from public.audit_head h left join chain c on true
-        group by h.last_id, h.last_hash
+        select h.last_id, h.last_hash, coalesce(newest.id, 0) as id, newest.hash
+        from public.audit_head h
+        left join (select a.id, a.hash from public.audit_log a order by a.id desc limit 1) newest on true
     ), broken as (
         select s.before_id + 1 as id,
                format('removed: entries %s to %s are missing', s.before_id + 1, s.id - 1) as reason

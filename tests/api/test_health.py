@@ -1,0 +1,147 @@
+"""/api/health and /docs: only what was probed, and readable without the internet."""
+
+import contextlib
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import psycopg
+import pytest
+from psycopg.conninfo import conninfo_to_dict
+
+from draggonnb_pipelines.api.health import Health
+from draggonnb_pipelines.domain.organizations import Organization
+from draggonnb_pipelines.resources import inbox
+from draggonnb_pipelines.resources.postgres import MasterDb
+from draggonnb_pipelines.settings import Settings
+from tests.api.conftest import Api, ServeApi, token_of
+from tests.sandbox_process import Sandbox
+
+
+async def test_health_tells_what_it_probed_and_claims_no_more(
+    api: Api, http: httpx.AsyncClient, agency: Organization
+) -> None:
+    await http.post("/webhook/draggonnb/leads", json={"email": "a@b.example"}, headers=token_of(agency))
+
+    answer = await http.get("/api/health")
+
+    assert answer.status_code == 200
+    body = answer.json()
+    assert body["services"] == {
+        "database": "connected",
+        "supabase": "not configured",
+        "n8n": "not configured",
+        "vercel": "not configured",
+        "payfast": "not configured",
+        "claude": "unreachable",
+        "whatsapp": "unreachable",
+        "mail": "unreachable",
+    }
+    assert body["status"] == "degraded"
+    assert body["sandbox"] == ["claude", "whatsapp", "mail"]
+    assert set(body["metrics"]) == {"active_clients", "monthly_posts", "system_uptime", "uptime_seconds"}
+    assert (body["metrics"]["monthly_posts"], body["metrics"]["system_uptime"]) == (0, "100.0%")
+
+
+async def test_health_counts_what_waits_and_who_is_active(
+    serve_api: ServeApi, agency: Organization, outsider: Organization, sandbox: Sandbox
+) -> None:
+    with serve_api() as first:
+        async with httpx.AsyncClient(base_url=first.url) as http:
+            await http.post("/webhook/draggonnb/leads", json={"email": "a@b.example"}, headers=token_of(agency))
+        first.execute("update inbox set received_at = now() - interval '20 minutes'")
+    with serve_api(sandbox_port=sandbox.port) as second:
+        async with httpx.AsyncClient(base_url=second.url) as http:
+            body = (await http.get("/api/health")).json()
+
+    assert body["services"]["claude"] == body["services"]["mail"] == "sandbox"
+    assert body["metrics"]["active_clients"] == 2
+    assert (body["inbox"]["waiting"], body["inbox"]["dead"]) == (1, 0)
+    assert 1200 <= body["inbox"]["oldest_seconds"] < 1300
+    assert body["status"] == "degraded"
+
+
+@contextlib.contextmanager
+def database_down(server_dsn: str, master_dsn: str) -> Iterator[None]:
+    """Nobody can connect to this database, and whoever was connected no longer is."""
+    name = conninfo_to_dict(master_dsn)["dbname"]
+    with psycopg.connect(server_dsn, autocommit=True) as conn:
+        conn.execute(f'alter database "{name}" with allow_connections false')
+        conn.execute("select pg_terminate_backend(pid) from pg_stat_activity where datname = %s", (name,))
+        try:
+            yield
+        finally:
+            conn.execute(f'alter database "{name}" with allow_connections true')
+
+
+async def test_health_is_503_while_the_master_database_is_down_and_recovers(
+    api_settings: Settings, postgres_dsn: str
+) -> None:
+    async with MasterDb(api_settings.dsn) as master:
+        health = Health(api_settings, master, keep_seconds=0)
+        await health.refresh()
+        before = health.report()
+        with database_down(postgres_dsn, api_settings.dsn):
+            await health.refresh()
+            during = health.report()
+
+    assert before[0] == 200
+    assert (during[0], during[1]["status"]) == (503, "down")
+    assert during[1]["services"]["database"] == "unreachable"
+    assert during[1]["metrics"]["active_clients"] is None
+    assert during[1]["metrics"]["system_uptime"] == "50.0%"
+
+
+async def test_leads_are_told_to_come_again_while_the_master_database_is_down(
+    api: Api, http: httpx.AsyncClient, agency: Organization, postgres_dsn: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(inbox, "WRITE_TIMEOUT_SECONDS", 0.5)
+    await http.post("/webhook/draggonnb/leads", json={"email": "a@b.example"}, headers=token_of(agency))
+
+    with database_down(postgres_dsn, api.master_dsn):
+        lead = await http.post("/webhook/draggonnb/leads", json={"email": "c@d.example"}, headers=token_of(agency))
+
+    assert (lead.status_code, lead.headers["retry-after"]) == (503, "5")
+    assert lead.json()["type"] == "/docs#unavailable"
+    assert len(api.inbox()) == 1
+
+
+async def test_the_docs_describe_every_route_without_loading_anything(http: httpx.AsyncClient) -> None:
+    page, document = await http.get("/docs"), (await http.get("/openapi.json")).json()
+
+    assert set(document["paths"]) == {
+        "/api/health",
+        "/proposals/{token}",
+        "/proposals/{token}/accept",
+        "/webhook/{slug}/leads",
+        "/webhooks/whatsapp",
+    }
+    assert page.status_code == 200
+    for path in document["paths"]:
+        assert path in page.text
+    assert 'id="invalid-lead"' in page.text
+    assert "<script" not in page.text
+    assert "http://" not in page.text.replace("http://www.w3.org", "")
+    assert "https://" not in page.text
+
+
+def test_the_api_does_not_import_dagster() -> None:
+    code = "import sys, draggonnb_pipelines.api.app; print([m for m in sys.modules if m.startswith('dagster')])"
+
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+    assert done.stdout.strip() == "[]"
+
+
+def test_a_missing_setting_is_one_line_and_exit_code_two(tmp_path: Path) -> None:
+    environment = {"PATH": "/usr/bin:/bin", "DRAGGONNB_STATE_DIR": str(tmp_path)}
+
+    done = subprocess.run(
+        [sys.executable, "-m", "draggonnb_pipelines.api"], capture_output=True, text=True, env=environment
+    )
+
+    assert done.returncode == 2
+    assert "DRAGGONNB_MASTER_DSN" in done.stderr
+    assert "Traceback" not in done.stderr
