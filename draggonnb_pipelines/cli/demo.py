@@ -39,10 +39,10 @@ PATIENCE_SECONDS = 150
 OUTSIDER_SLUG = "table-bay-tours"
 ENQUIRY = {
     "name": "Front desk",
-    "email": "hello@kloof-street-coffee.example",
+    "email": "hello@bokaap-beans.example",
     "phone": "021 555 0142",
-    "company": "Kloof Street Coffee",
-    "website": "http://kloof-street-coffee.example",
+    "company": "Bo-Kaap Beans",
+    "website": "http://bokaap-beans.example",
     "message": "We roast our own beans and supply a few restaurants. We would like more wholesale customers and more "
     "regulars in the shop, but nobody here has time for social media.",
     "consent": "yes",

@@ -66,8 +66,10 @@ class Running:
 
 
 @contextlib.contextmanager
-def running_stack(settings: Settings, *, tell: Callable[[str], None] = quiet) -> Iterator[Running]:
-    """Start everything, yield when all of it answers, stop it at the end.
+def running_stack(
+    settings: Settings, *, tell: Callable[[str], None] = quiet, web_server: bool = True
+) -> Iterator[Running]:
+    """Start everything (the UI's web server may be left out), yield when all of it answers, stop it at the end.
 
     Raises:
         OperatorError: another one runs in this state directory, or a process does not come up (with its log's end).
@@ -82,7 +84,7 @@ def running_stack(settings: Settings, *, tell: Callable[[str], None] = quiet) ->
     running = Running(settings)
     environment = _environment(settings)
     try:
-        for wave in _waves(settings, environment):
+        for wave in _waves(settings, environment, web_server=web_server):
             for process in wave:
                 tell(f"starting {process.name}")
                 running.processes.append(process)
@@ -97,7 +99,7 @@ def running_stack(settings: Settings, *, tell: Callable[[str], None] = quiet) ->
         lock.release()
 
 
-def _waves(settings: Settings, environment: dict[str, str]) -> list[list[Process]]:
+def _waves(settings: Settings, environment: dict[str, str], *, web_server: bool) -> list[list[Process]]:
     """The processes, in groups that can start at once."""
     code_port = _free_port()
     home = Path(environment["DAGSTER_HOME"])
@@ -127,10 +129,9 @@ def _waves(settings: Settings, environment: dict[str, str]) -> list[list[Process
     ui = f"http://127.0.0.1:{settings.ui_port}/server_info"
     daemon = [python, "-m", "dagster._daemon", "run", "--workspace", str(workspace)]
     web = [python, "-m", "dagster_webserver", "--host", "127.0.0.1", "--port", str(settings.ui_port)]
-    second = [
-        Process("daemon", daemon, lambda: True),
-        Process("web server", [*web, "--workspace", str(workspace)], lambda: _answers(ui)),
-    ]
+    second = [Process("daemon", daemon, lambda: True)]
+    if web_server:
+        second.append(Process("web server", [*web, "--workspace", str(workspace)], lambda: _answers(ui)))
     return [sandbox + first if settings.sandboxed_vendors else first, second]
 
 

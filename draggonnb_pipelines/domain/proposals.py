@@ -25,7 +25,7 @@ class QuotedEvidence(_Content):
     quote: Paragraph
     url: str | None = None
     fetched_at: datetime | None = None
-    sha256: str | None = Field(None, pattern=r"^[0-9a-f]{64}$")
+    sha256: str | None = Field(default=None, pattern=r"^[0-9a-f]{64}$")
     supported: bool = False
     reason: str = ""
 
@@ -84,7 +84,7 @@ class ProposalContent(_Content):
     timeline: list[Milestone] = []
     plan: ProposedPlan
     next_step: Paragraph
-    version: int = Field(1, ge=1)
+    version: int = Field(default=1, ge=1)
     created_at: datetime
     valid_until: date
 

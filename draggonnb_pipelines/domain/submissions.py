@@ -24,7 +24,7 @@ class Consent(BaseModel):
 
     purpose: ConsentPurpose
     granted: bool
-    wording: str = Field("", max_length=2000)
+    wording: str = Field(default="", max_length=2000)
 
 
 class LeadSubmission(BaseModel):
@@ -39,15 +39,15 @@ class LeadSubmission(BaseModel):
 
     source: str = Field(pattern=r"^[a-z0-9][a-z0-9_.-]{0,63}$")
     shape: Shape = "web_form"
-    delivery_id: str | None = Field(None, min_length=1, max_length=200)
-    name: str | None = Field(None, max_length=200)
-    email: str | None = Field(None, max_length=254)
-    email_key: str | None = Field(None, max_length=254)
-    phone: str | None = Field(None, max_length=40)
-    phone_e164: str | None = Field(None, pattern=r"^\+[1-9]\d{6,14}$")
-    company: str | None = Field(None, max_length=200)
-    website: str | None = Field(None, max_length=500)
-    message: str | None = Field(None, max_length=10_000)
+    delivery_id: str | None = Field(default=None, min_length=1, max_length=200)
+    name: str | None = Field(default=None, max_length=200)
+    email: str | None = Field(default=None, max_length=254)
+    email_key: str | None = Field(default=None, max_length=254)
+    phone: str | None = Field(default=None, max_length=40)
+    phone_e164: str | None = Field(default=None, pattern=r"^\+[1-9]\d{6,14}$")
+    company: str | None = Field(default=None, max_length=200)
+    website: str | None = Field(default=None, max_length=500)
+    message: str | None = Field(default=None, max_length=10_000)
     submitted_at: datetime | None = None
     consents: tuple[Consent, ...] = ()
     qualification_data: dict[str, JsonValue] = {}

@@ -2,12 +2,11 @@
 
 import asyncio
 import contextlib
-import json
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, LiteralString
 
 import httpx
 import psycopg
@@ -42,15 +41,15 @@ class Api:
         self.master_dsn = master_dsn
         self.clock = clock
 
-    def rows(self, query: str, *values: Any) -> list[dict[str, Any]]:
+    def rows(self, query: LiteralString, *values: Any) -> list[dict[str, Any]]:
         """What master holds; a connection of the test's own."""
-        with psycopg.connect(self.master_dsn, autocommit=True, row_factory=dict_row) as conn:
-            return conn.execute(query, values).fetchall()
+        with psycopg.connect(self.master_dsn, autocommit=True) as conn, conn.cursor(row_factory=dict_row) as cursor:
+            return cursor.execute(query, values).fetchall()
 
     def inbox(self) -> list[dict[str, Any]]:
         return self.rows("select * from inbox order by received_at, delivery_id")
 
-    def execute(self, query: str, *values: Any) -> None:
+    def execute(self, query: LiteralString, *values: Any) -> None:
         with psycopg.connect(self.master_dsn, autocommit=True) as conn:
             conn.execute(query, values)
 
@@ -110,8 +109,3 @@ async def http(api: Api) -> AsyncIterator[httpx.AsyncClient]:
 def token_of(organization: Organization) -> dict[str, str]:
     """The header that lets a sender in."""
     return {"x-webhook-token": f"token-of-{organization.slug}"}
-
-
-def as_json(value: object) -> dict[str, Any]:
-    """Request arguments for a JSON body."""
-    return {"content": json.dumps(value).encode(), "headers": {"content-type": "application/json"}}

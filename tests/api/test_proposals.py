@@ -6,7 +6,7 @@ import hashlib
 import logging
 import uuid
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, LiteralString
 
 import httpx
 import pytest
@@ -31,7 +31,7 @@ class Proposals:
         self._tenants = tenants
         self.lead_id = uuid.uuid4()
 
-    async def tenant(self, query: str, **values: Any) -> list[dict[str, Any]]:
+    async def tenant(self, query: LiteralString, **values: Any) -> list[dict[str, Any]]:
         async with self._tenants.open(self.organization) as tenant:
             cursor = await tenant.conn.execute(query, values)
             return await cursor.fetchall() if cursor.description else []

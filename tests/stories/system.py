@@ -1,0 +1,209 @@
+"""The whole stack as it runs in production (API, code server, daemon, run workers), started for one test or benchmark.
+
+Lives here: start and stop, settings, and plain questions to its databases. The vendors are the sandbox's; the web
+server of Dagster's UI is left out. Not here: what is posted and what must come of it.
+"""
+
+import asyncio
+import contextlib
+import os
+import shutil
+import tempfile
+import time
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psycopg
+from psycopg import sql
+from psycopg.rows import dict_row
+
+from draggonnb_pipelines.cli.installation import open_installation
+from draggonnb_pipelines.cli.processes import Running, running_stack
+from draggonnb_pipelines.domain.organizations import Organization
+from draggonnb_pipelines.resources.migrations import ensure_database, ensure_tenant_template
+from draggonnb_pipelines.resources.postgres import MasterDb, Tenants, dsn_for
+from draggonnb_pipelines.resources.vault import Vault
+from draggonnb_pipelines.settings import Settings, load_settings
+from draggonnb_pipelines.workflows.organizations import CreatedOrganization, NewOrganization, create_organization
+from tests.conftest import MASTER_KEYS
+from tests.sandbox_process import Sandbox, free_port_pair
+
+# Waiting times of minutes, made seconds; what a worker may do is left as it is.
+IMPATIENT = {
+    "DRAGGONNB_LEASE_SECONDS": "10",
+    "DRAGGONNB_NOTIFICATION_SETTLE_SECONDS": "5",
+    "DRAGGONNB_RETRY_BASE_SECONDS": "1",
+    "DRAGGONNB_SENSOR_INTERVAL_SECONDS": "1",
+}
+DEADLINE_STEP_SECONDS = 0.2
+
+
+@dataclass
+class System:
+    """A running stack. `http` speaks to the API, `sandbox` to the vendors' control surface."""
+
+    running: Running
+    sandbox: Sandbox
+    http: httpx.Client
+    clients: dict[str, CreatedOrganization] = field(default_factory=dict)
+
+    @property
+    def settings(self) -> Settings:
+        return self.running.settings
+
+    def process_id(self, name: str) -> int:
+        """Of one of the stack's own processes, such as `code server`."""
+        [child] = [process.child for process in self.running.processes if process.name == name]
+        assert child is not None
+        return child.pid
+
+    def create(self, *slugs: str) -> None:
+        """Organizations with their databases and an owner who is told about leads."""
+        asyncio.run(self._create(slugs))
+
+    def post_lead(self, slug: str, body: dict[str, object], delivery_id: str) -> httpx.Response:
+        """One enquiry, as the server behind a web form sends it."""
+        headers = {"X-Webhook-Token": self.clients[slug].webhook_token, "X-Delivery-Id": delivery_id}
+        return self.http.post(f"/webhook/{slug}/leads", json=body, headers=headers)
+
+    def master(self, query: str, *values: object) -> list[dict[str, Any]]:
+        return _rows(self.settings.dsn, query, values)
+
+    def tenant(self, slug: str, query: str, *values: object) -> list[dict[str, Any]]:
+        name = self.clients[slug].organization.database_name
+        assert name is not None
+        return _rows(dsn_for(self.settings.dsn, name), query, values)
+
+    def dagster(self, query: str, *values: object) -> list[dict[str, Any]]:
+        return _rows(dagster_dsn(self.settings.dsn), query, values)
+
+    def table_counts(self, slug: str) -> dict[str, int]:
+        """Rows of every table of a tenant's database, ours and Supabase's."""
+        tables = self.tenant(
+            slug,
+            "select format('%I.%I', schemaname, tablename) as name from pg_tables"
+            " where schemaname not in ('pg_catalog', 'information_schema') order by 1",
+        )
+        counts = [f"select '{table['name']}' as name, count(*) as rows from {table['name']}" for table in tables]
+        return {row["name"]: row["rows"] for row in self.tenant(slug, " union all ".join(counts))}
+
+    def wait_until(self, what: str, holds: Callable[[], bool], *, seconds: float) -> None:
+        """Ask until it holds. AssertionError names what did not, and how the inbox stands."""
+        deadline = time.monotonic() + seconds
+        while not holds():
+            if time.monotonic() > deadline:
+                rows = self.master(
+                    "select topic, state, stage, attempts, last_error, count(*) from inbox group by 1, 2, 3, 4, 5"
+                )
+                raise AssertionError(f"after {seconds} s still not: {what}; inbox: {rows}")
+            time.sleep(DEADLINE_STEP_SECONDS)
+
+    async def _create(self, slugs: Sequence[str]) -> None:
+        vault = Vault(self.settings.keys)
+        prefix = f"story_{uuid.uuid4().hex[:8]}_"
+        async with MasterDb(self.settings.dsn, max_connections=2) as master:
+            for slug in slugs:
+                new = NewOrganization(slug, slug.replace("-", " ").title(), f"sales@{slug}.example", "+27821234567")
+                self.clients[slug] = await create_organization(
+                    new, master=master, vault=vault, server_dsn=self.settings.dsn, prefix=prefix
+                )
+
+
+@contextlib.contextmanager
+def running_system(server_dsn: str, **environment: str) -> Iterator[System]:
+    """The stack on free ports, a state directory and databases of its own; all of them are removed at the end.
+
+    Args:
+        environment: settings by their full names, over those of `IMPATIENT`.
+    """
+    name = f"story_master_{uuid.uuid4().hex[:8]}"
+    ensure_tenant_template(server_dsn)
+    ensure_database(server_dsn, name)
+    home = Path(tempfile.mkdtemp(prefix="draggonnb-story-", dir="/var/tmp"))
+    sandbox_port = free_port_pair()
+    values = {
+        "DRAGGONNB_STATE_DIR": str(home),
+        "DRAGGONNB_MASTER_DSN": dsn_for(server_dsn, name),
+        "DRAGGONNB_MASTER_KEYS": MASTER_KEYS,
+        "DRAGGONNB_SANDBOX_PORT": str(sandbox_port),
+        "DRAGGONNB_API_PORT": str(free_port_pair()),
+        **IMPATIENT,
+        **environment,
+    }
+    try:
+        with (
+            _environment(values),
+            open_installation(load_settings()) as settings,
+            running_stack(settings, web_server=False) as running,
+            httpx.Client(base_url=running.settings.base_url, timeout=20, trust_env=False) as http,
+            contextlib.closing(Sandbox(running.settings.sandbox_port)) as sandbox,
+        ):
+            yield System(running, sandbox, http)
+    finally:
+        _drop_databases(server_dsn, name)
+        shutil.rmtree(home, ignore_errors=True)
+
+
+def dagster_dsn(master_dsn: str) -> str:
+    """Dagster's own database lies beside the master database."""
+    return dsn_for(master_dsn, f"{psycopg.conninfo.conninfo_to_dict(master_dsn)['dbname']}_dagster")
+
+
+def company_of(slug: str, number: int) -> dict[str, object]:
+    """An enquiry that no other enquiry resembles: its own person, company and web site."""
+    company = f"{slug}-enquiry-{number}"
+    return {
+        "name": f"Front desk {number}",
+        "email": f"office@{company}.example",
+        "company": company.replace("-", " ").title(),
+        "website": f"http://{company}.example",
+        "message": "We want more regular customers and do not know where to start with social media.",
+        "consent": True,
+        "consent_text": "You may contact me about my enquiry.",
+    }
+
+
+def opened(system: System, slug: str) -> Organization:
+    return system.clients[slug].organization
+
+
+def proposal_path(system: System, slug: str, proposal_id: uuid.UUID) -> str:
+    """Where the prospect reaches a proposal; its token is derived, never stored."""
+    tenants = Tenants(system.settings.dsn, Vault(system.settings.keys))
+    return f"/proposals/{tenants.key(opened(system, slug)).derive_token('proposal', str(proposal_id))}"
+
+
+@contextlib.contextmanager
+def _environment(values: dict[str, str]) -> Iterator[None]:
+    """The settings of the children, who read them from the environment as in production."""
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+
+def _rows(dsn: str, query: str, values: Sequence[object]) -> list[dict[str, Any]]:
+    with contextlib.closing(psycopg.connect(dsn, autocommit=True, row_factory=dict_row)) as conn:
+        cursor = conn.execute(query.encode(), values or None)
+        return cursor.fetchall() if cursor.description else []
+
+
+def _drop_databases(server_dsn: str, master: str) -> None:
+    names = [
+        row["database_name"]
+        for row in _rows(dsn_for(server_dsn, master), "select database_name from organizations", ())
+        if row["database_name"]
+    ]
+    with contextlib.closing(psycopg.connect(server_dsn, autocommit=True)) as conn:
+        for name in [*names, f"{master}_dagster", master]:
+            conn.execute(sql.SQL("drop database if exists {} with (force)").format(sql.Identifier(name)))
