@@ -6,7 +6,7 @@ BIN := .venv/bin
 export PATH := $(PATH):/usr/sbin:/sbin
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev demo up test check fmt bench screenshots clean
+.PHONY: help setup setup-dev demo up test test-kill check fmt bench screenshots clean
 
 help: ## list the verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
@@ -19,6 +19,9 @@ up: setup ## everything (database, API, Dagster, sandbox) until Ctrl-C
 
 test: setup-dev ## all tests; narrow with ARGS, such as ARGS="tests/domain -k score"
 	@$(BIN)/python -m pytest $(ARGS)
+
+test-kill: setup-dev ## the full kill test: 200 leads, 30 SIGKILLs, about ten minutes
+	@$(BIN)/python -m pytest -m kill -s $(ARGS)
 
 check: setup-dev ## format, lint, types, direction of imports, dependencies
 	$(BIN)/ruff format --check .

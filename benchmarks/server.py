@@ -49,7 +49,9 @@ def environment(settings: Settings) -> dict[str, str]:
     }
 
 
-def report(name: str, title: str, columns: Sequence[str], rows: Sequence[Sequence[object]], data: Mapping[str, Any]) -> None:
+def report(
+    name: str, title: str, columns: Sequence[str], rows: Sequence[Sequence[object]], data: Mapping[str, Any]
+) -> None:
     """Print the table and write the figures to `results/<name>.json`, with machine and date."""
     table = Table(title=title, title_justify="left")
     for column in columns:

@@ -1,11 +1,12 @@
 """The sensor's tick with a thousand and with a million finished inbox rows: it must not grow with history."""
 
 import asyncio
+import os
 import statistics
 import time
 
 import psycopg
-from psycopg.rows import dict_row
+from psycopg.rows import DictRow, dict_row
 
 from benchmarks.server import bench_server, report
 from draggonnb_pipelines.sensors.leads import dispatch_batches
@@ -27,8 +28,6 @@ from generate_series(1, %(rows)s) as n
 def main(_: list[str]) -> None:
     rows, data = [], {}
     with bench_server("tick") as settings:
-        import os
-
         os.environ["DRAGGONNB_MASTER_DSN"] = settings.dsn
         organization = _organization(settings.dsn)
         have = 0
@@ -52,7 +51,9 @@ def main(_: list[str]) -> None:
 
 def _organization(dsn: str) -> str:
     with psycopg.connect(dsn, autocommit=True) as conn:
-        row = conn.execute("insert into organizations (slug, name, status) values ('bench', 'Bench', 'active') returning id")
+        row = conn.execute(
+            "insert into organizations (slug, name, status) values ('bench', 'Bench', 'active') returning id"
+        )
         found = row.fetchone()
         assert found is not None
         return str(found[0])
@@ -67,7 +68,7 @@ def _fill(dsn: str, organization: str, state: str, rows: int) -> None:
 
 async def _measure(dsn: str, organization: str) -> tuple[float, float]:
     """Median ms of an idle tick, and of one that hands out `WAITING` rows (each batch finished between ticks)."""
-    async with await psycopg.AsyncConnection.connect(dsn, autocommit=True, row_factory=dict_row) as conn:
+    async with await psycopg.AsyncConnection[DictRow].connect(dsn, autocommit=True, row_factory=dict_row) as conn:
         idle, busy = [], []
         for _ in range(TICKS):
             idle.append(await _timed(conn))
@@ -81,9 +82,7 @@ async def _measure(dsn: str, organization: str) -> tuple[float, float]:
     return statistics.median(idle), statistics.median(busy)
 
 
-async def _timed(conn: psycopg.AsyncConnection) -> float:
+async def _timed(conn: psycopg.AsyncConnection[DictRow]) -> float:
     started = time.perf_counter()
-    await dispatch_batches(conn)  # pyright: ignore[reportArgumentType]
+    await dispatch_batches(conn)
     return (time.perf_counter() - started) * 1000
-
-

@@ -1,6 +1,7 @@
 """The jobs: verbs over assets. What a run works on is in its config (`assets/leads.LeadRun`)."""
 
 import os
+from collections.abc import Mapping
 from typing import Any
 
 import dagster as dg
@@ -25,6 +26,11 @@ def lead_config(**values: Any) -> dict[str, Any]:
     return {"ops": {CHAIN: {"config": values}}}
 
 
+def batch_of(run_config: Mapping[str, Any]) -> str | None:
+    """The batch that a run of the lead chain was given, from its run config."""
+    return run_config.get("ops", {}).get(CHAIN, {}).get("config", {}).get("batch_id")
+
+
 # With the check that the chain records itself; the checks over all organizations have a job of their own.
 THREE_QUICK_WINS = dg.AssetSelection.checks(dg.AssetCheckKey(dg.AssetKey("business_analyses"), "three_quick_wins"))
 LEAD_ASSETS = dg.AssetSelection.groups("leads").without_checks() | THREE_QUICK_WINS
@@ -43,7 +49,7 @@ qualify_leads = dg.define_asset_job(
 
 reprocess_leads = dg.define_asset_job(
     "reprocess_leads",
-    selection=ANALYSES,
+    selection=LEAD_ASSETS,
     description="Stored leads of chosen organizations (none: all) and days through the current prompts, by message "
     "batches at half the price; earlier versions stay, nobody is notified. Config: organizations, from_day, to_day.",
     executor_def=dg.in_process_executor,

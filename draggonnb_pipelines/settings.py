@@ -8,9 +8,9 @@ import hashlib
 import os
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from draggonnb_pipelines.errors import OperatorError
@@ -34,6 +34,7 @@ class Settings(BaseSettings):
     master_keys: SecretStr | None = None
     api_host: str = "127.0.0.1"
     api_port: int = Field(default=8080, ge=1, le=65535)
+    api_workers: int = Field(default=1, ge=1, le=16)
     ui_port: int = Field(default=3000, ge=1, le=65535)
     sandbox_port: int = Field(default=8190, ge=1, le=65534)
     public_base_url: str | None = None
@@ -59,6 +60,7 @@ class Settings(BaseSettings):
     whatsapp_token: SecretStr | None = None
     whatsapp_base_url: str | None = None
     whatsapp_phone_number_id: str = "100000000000001"
+    whatsapp_business_account_id: str | None = None
     whatsapp_app_secret: SecretStr | None = None
     whatsapp_verify_token: SecretStr | None = None
     whatsapp_language: str = "en"
@@ -86,11 +88,20 @@ class Settings(BaseSettings):
     retry_base_seconds: float = Field(default=15.0, gt=0)
     shards: int = Field(default=1, ge=1, le=64)
     tenant_connections: int = Field(default=20, ge=1, le=200)
+    notification_lease_seconds: int = Field(default=90, ge=10)
     notification_settle_seconds: int = Field(default=600, ge=1)
     sensor_interval_seconds: int = Field(default=5, ge=1)
     asset_event_keep_days: int = Field(default=90, ge=7)
     reprocess_poll_seconds: int = Field(default=300, ge=1)
     claude_batch_wait_seconds: float = Field(default=1800, ge=0)
+
+    @model_validator(mode="after")
+    def _real_whatsapp_needs_its_secrets(self) -> Self:
+        if self.whatsapp_token and not self.whatsapp_app_secret:
+            raise ValueError(
+                "DRAGGONNB_WHATSAPP_APP_SECRET is needed with DRAGGONNB_WHATSAPP_TOKEN: it signs the webhooks"
+            )
+        return self
 
     @cached_property
     def sandboxed_vendors(self) -> tuple[str, ...]:
@@ -184,5 +195,8 @@ def load_settings(**overrides: object) -> Settings:
     try:
         return Settings(**overrides)  # pyright: ignore[reportArgumentType]
     except ValidationError as error:
-        faults = "; ".join(f"DRAGGONNB_{'.'.join(map(str, e['loc'])).upper()}: {e['msg']}" for e in error.errors())
+        faults = "; ".join(
+            f"DRAGGONNB_{'.'.join(map(str, fault['loc'])).upper()}: {fault['msg']}" if fault["loc"] else fault["msg"]
+            for fault in error.errors()
+        )
         raise OperatorError(f"settings: {faults}", remedy="correct it in the environment or in .env") from error

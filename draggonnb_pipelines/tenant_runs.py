@@ -65,6 +65,7 @@ class TenantStep:
     spec: dg.AssetSpec
     work: Callable[..., StepReport | Iterator[StepReport]]
     checks: tuple[dg.AssetCheckSpec, ...]
+    skip_when: Callable[[TenantRun[Any]], bool] | None = None
 
     @property
     def name(self) -> str:
@@ -86,6 +87,7 @@ def tenant_asset(
     metadata: Mapping[str, Any] | None = None,
     tags: Mapping[str, str] | None = None,
     checks: Mapping[str, str] | None = None,
+    skip_when: Callable[[TenantRun[Any]], bool] | None = None,
     name: str | None = None,
 ) -> Callable[[Callable[..., StepReport | Iterator[StepReport]]], TenantStep]:
     """Declares an asset per organization and day; the decorated function is its step, its name the asset's.
@@ -96,7 +98,9 @@ def tenant_asset(
     Args:
         deps: keys of the assets that this one is made of, in the same chain or elsewhere.
         column_schema: the columns of the table behind it, as name -> type.
-        checks: name -> description of the checks that the step's `KeyReport`s carry.
+        checks: name -> description of the checks that the step's `KeyReport`s carry; they block what is downstream.
+        skip_when: a launch by config for which this asset stays as it is. A job must select whole chains: Dagster
+            cannot start a run without partitions if an asset that it does not select is upstream.
     """
 
     def declare(work: Callable[..., StepReport | Iterator[StepReport]]) -> TenantStep:
@@ -116,9 +120,10 @@ def tenant_asset(
             partitions_def=organization_day,
         )
         declared = tuple(
-            dg.AssetCheckSpec(check, asset=key, description=text) for check, text in (checks or {}).items()
+            dg.AssetCheckSpec(check, asset=key, description=text, blocking=True)
+            for check, text in (checks or {}).items()
         )
-        return TenantStep(spec, work, declared)
+        return TenantStep(spec, work, declared, skip_when)
 
     return declare
 
@@ -198,6 +203,8 @@ class _Pass:
         wanted = tuple(dict.fromkeys(asked))
         before = materialized_by_run_group(context.instance, context.run) if is_repeat else {}
         for step in steps:
+            if step.skip_when and not is_range and step.skip_when(run):
+                continue
             left = tuple(key for key in wanted if key not in self.failed)
             ready = before.get(step.spec.key, {})
             if is_range:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from psycopg.sql import SQL, Identifier
 
 from draggonnb_pipelines.domain.organizations import Organization
 from draggonnb_pipelines.resources.embedded_postgres import embedded_server
@@ -56,7 +57,7 @@ def master_dsn(postgres_dsn: str, master_template: str) -> Iterator[str]:
     """A fresh master database, and afterwards the removal of it and of the tenants that it created."""
     name = f"test_master_{uuid.uuid4().hex[:12]}"
     with psycopg.connect(postgres_dsn, autocommit=True) as conn:
-        conn.execute(f'create database "{name}" template "{master_template}"')
+        conn.execute(SQL("create database {} template {}").format(Identifier(name), Identifier(master_template)))
     yield dsn_for(postgres_dsn, name)
     with psycopg.connect(dsn_for(postgres_dsn, name), autocommit=True) as conn:
         tenants = [row[0] for row in conn.execute("select database_name from organizations where database_name > ''")]
@@ -129,4 +130,4 @@ def sandbox(sandbox_server: Sandbox) -> Sandbox:
 def _drop(server_dsn: str, *names: str) -> None:
     with contextlib.closing(psycopg.connect(server_dsn, autocommit=True)) as conn:
         for name in names:
-            conn.execute(f'drop database if exists "{name}" with (force)')
+            conn.execute(SQL("drop database if exists {} with (force)").format(Identifier(name)))

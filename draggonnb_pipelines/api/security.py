@@ -129,12 +129,6 @@ def _is_signed(secret: bytes, header: str, raw: bytes, now: float) -> bool:
     return is_match and abs(now - int(moment)) <= SIGNATURE_WINDOW_SECONDS
 
 
-def is_signed_by_meta(secret: str, header: str | None, raw: bytes) -> bool:
-    """`X-Hub-Signature-256: sha256=<hex HMAC of the raw body under the app's secret>`."""
-    expected = "sha256=" + hmac.new(secret.encode(), raw, hashlib.sha256).hexdigest()
-    return hmac.compare_digest(expected.encode(), (header or "").encode("utf-8", "surrogateescape"))
-
-
 class RateLimiter:
     """Token buckets in this process: a minute's worth at once, refilled evenly. At most `max_kept` callers."""
 

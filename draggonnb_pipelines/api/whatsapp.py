@@ -17,11 +17,11 @@ from starlette.responses import PlainTextResponse, Response
 
 from draggonnb_pipelines.api.bodies import parse_json, read_body
 from draggonnb_pipelines.api.problems import MALFORMED, REFUSED, UNAUTHORIZED, UNAVAILABLE, Problem
-from draggonnb_pipelines.api.security import Receiver, Receivers, is_signed_by_meta
+from draggonnb_pipelines.api.security import Receiver, Receivers
 from draggonnb_pipelines.domain.inbox import Delivery, DeliveryKey, parsed_context, raw_context
 from draggonnb_pipelines.domain.organizations import AGENCY_SLUG
 from draggonnb_pipelines.resources.inbox import InboxUnavailable, InboxWriter
-from draggonnb_pipelines.resources.whatsapp import MessageStatus, parse_statuses
+from draggonnb_pipelines.resources.whatsapp import MessageStatus, is_signed_by_meta, parse_statuses
 from draggonnb_pipelines.settings import Settings
 
 MAX_BODY_BYTES = 3 * 1024 * 1024  # Meta's own limit for a webhook
@@ -46,7 +46,7 @@ async def receive_statuses(request: Request) -> Response:
     """Store each status once (message and status are its key); Meta repeats until it gets a 200."""
     settings: Settings = request.app.state.settings
     raw = await read_body(request, MAX_BODY_BYTES)
-    if not is_signed_by_meta(settings.whatsapp_signing_secret, request.headers.get("x-hub-signature-256"), raw):
+    if not is_signed_by_meta(settings.whatsapp_signing_secret, raw, request.headers.get("x-hub-signature-256")):
         raise Problem(UNAUTHORIZED, "X-Hub-Signature-256 is not the signature of this body.")
     try:
         text = raw.decode()

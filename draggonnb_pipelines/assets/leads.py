@@ -41,6 +41,11 @@ class LeadRun(dg.Config):
     to_day: str | None = None
 
 
+def is_reprocessing(run: TenantRun[LeadRun]) -> bool:
+    """Only analyses and proposals get new versions then; the lead, its company and who was told stay as they are."""
+    return run.config.batch_id is None
+
+
 def chosen_keys(run: TenantRun[LeadRun], stack: RunStack) -> Iterable[PartitionKey]:
     """The organizations and days that this run's config means; claims the batch on the way."""
     config = run.config
@@ -65,6 +70,7 @@ def chosen_keys(run: TenantRun[LeadRun], stack: RunStack) -> Iterable[PartitionK
 
 @tenant_asset(
     group=GROUP,
+    skip_when=is_reprocessing,
     owners=OWNERS,
     kinds={"postgres"},
     description="Enquiries stored as leads: the person once however often they write, their consent, a score by rules.",
@@ -90,6 +96,7 @@ def leads(run: TenantRun[LeadRun], stack: RunStack) -> StepReport:
 
 @tenant_asset(
     group=GROUP,
+    skip_when=is_reprocessing,
     owners=OWNERS,
     kinds={"python", "postgres"},
     deps=["leads"],
@@ -154,6 +161,7 @@ def proposals(run: TenantRun[LeadRun], stack: RunStack) -> StepReport:
 
 @tenant_asset(
     group=GROUP,
+    skip_when=is_reprocessing,
     owners=OWNERS,
     kinds={"whatsapp", "email"},
     deps=["proposals"],

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -90,16 +91,16 @@ def demo() -> None:
             running_stack(settings, tell=tell) as running,
         ):
             tell("creating two organizations, each with its own database")
-            agency, outsider = asyncio.run(_organizations(running.settings))
+            agency, outsider = asyncio.run(organizations(running.settings))
             progress.update(starting, description="everything runs", total=1, completed=1)
-            inbox_id = _send(running.settings, agency)
-            asyncio.run(_follow(progress, running.settings, inbox_id))
+            inbox_id = send(running.settings, agency, ENQUIRY)
+            asyncio.run(follow(progress, running.settings, inbox_id))
             progress.stop()
-            story = asyncio.run(_story(running.settings, agency, outsider, inbox_id))
+            story = asyncio.run(tell_story(running.settings, agency, outsider, inbox_id))
             _show(running, story)
 
 
-async def _organizations(settings: Settings) -> tuple[CreatedOrganization, CreatedOrganization]:
+async def organizations(settings: Settings) -> tuple[CreatedOrganization, CreatedOrganization]:
     vault = Vault(settings.keys)
     async with MasterDb(settings.dsn, max_connections=2) as master:
         common = {"master": master, "vault": vault, "server_dsn": settings.dsn}
@@ -108,11 +109,11 @@ async def _organizations(settings: Settings) -> tuple[CreatedOrganization, Creat
         return await create_organization(agency, **common), await create_organization(other, **common)
 
 
-def _send(settings: Settings, agency: CreatedOrganization) -> UUID:
-    """The enquiry, as a web form's server would send it."""
+def send(settings: Settings, agency: CreatedOrganization, enquiry: Mapping[str, str]) -> UUID:
+    """Post an enquiry as a web form's server would; returns its inbox id."""
     answer = httpx.post(
         f"{settings.base_url}/webhook/{AGENCY_SLUG}/leads",
-        json=ENQUIRY,
+        json=dict(enquiry),
         headers={"X-Webhook-Token": agency.webhook_token, "X-Delivery-Id": f"demo-{uuid4()}"},
         timeout=10,
         trust_env=False,
@@ -122,7 +123,7 @@ def _send(settings: Settings, agency: CreatedOrganization) -> UUID:
     return UUID(answer.json()["id"])
 
 
-async def _follow(progress: Progress, settings: Settings, inbox_id: UUID) -> None:
+async def follow(progress: Progress, settings: Settings, inbox_id: UUID) -> None:
     task = progress.add_task("webhook answered 202; waiting for the sensor", total=len(STAGES))
     deadline = time.monotonic() + PATIENCE_SECONDS
     async with MasterDb(settings.dsn, max_connections=1) as master:
@@ -143,7 +144,7 @@ async def _follow(progress: Progress, settings: Settings, inbox_id: UUID) -> Non
             await asyncio.sleep(0.2)
 
 
-async def _story(
+async def tell_story(
     settings: Settings, agency: CreatedOrganization, outsider: CreatedOrganization, inbox_id: UUID
 ) -> Story:
     """What the databases say happened; the demo itself measures nothing."""

@@ -1,6 +1,6 @@
 """The processes of one machine: sandbox, API, code server, daemon, web server; started, watched, stopped together.
 
-Each logs to `<state_dir>/logs/<name>.log`. In production systemd does this with the same commands (`deploy/`).
+Each logs to `<state_dir>/logs/<name>.log`. A supervisor does the same with the same commands (docs/operations.md).
 """
 
 import contextlib

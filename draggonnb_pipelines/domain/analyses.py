@@ -5,6 +5,7 @@ The wire schema has three named quick wins, not a list: the API cannot enforce a
 property it can.
 """
 
+from collections import defaultdict
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Literal
@@ -181,8 +182,14 @@ def check_business_analysis(answer: BusinessAnalysisAnswer, sources: Sequence[So
 def check_competitors(
     answer: CompetitorsAnswer, sources: Sequence[Source], searched_urls: Sequence[str]
 ) -> CompetitorAnalysis:
-    """Check the competitors' quotes against their own pages, and each address against what the search returned."""
+    """Check each competitor's quotes against pages of its own host, and its address against what the search returned.
+
+    The same sentence on the page of another company proves nothing about this one.
+    """
     hosts = {_host(url) for url in searched_urls}
+    pages: dict[str, list[Source]] = defaultdict(list)
+    for source in sources:
+        pages[_host(source.url)].append(source)
     return CompetitorAnalysis(
         market_note=answer.market_note,
         competitors=[
@@ -190,7 +197,7 @@ def check_competitors(
                 name=competitor.name,
                 url=competitor.url,
                 positioning=competitor.positioning,
-                evidence=check_quotes(competitor.evidence, sources),
+                evidence=check_quotes(competitor.evidence, pages[_host(competitor.url)]),
                 found_by_search=_host(competitor.url) in hosts,
             )
             for competitor in answer.competitors[:MAX_COMPETITORS]

@@ -46,7 +46,8 @@ class RunStack(dg.ConfigurableResource):
         finally:
             self._wait(_cancel_the_rest())
             loop.call_soon_threadsafe(loop.stop)
-            thread.join(10)
+            thread.join()
+            loop.close()
 
     @property
     def stack(self) -> Stack:

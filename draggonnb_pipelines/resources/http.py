@@ -1,4 +1,4 @@
-"""The one HTTP door: every call to a vendor and every fetch of a public page goes through it.
+"""The one HTTP door: every fetch of a public page and every call to a vendor without an SDK of its own goes through it.
 
 Lives here: calls to vendors with time-outs, retries with backoff, the class of transport faults, one log line a call.
 Does not live here: the class of a vendor's answer (its adapter sorts it), pages that customers name

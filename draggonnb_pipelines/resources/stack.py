@@ -65,7 +65,6 @@ async def open_stack(settings: Settings, *, now: Callable[[], datetime] = utc_no
             base_url=settings.whatsapp_url,
             token=settings.whatsapp_key,
             phone_number_id=settings.whatsapp_phone_number_id,
-            app_secret=settings.whatsapp_signing_secret,
         )
         host, port = settings.smtp_address
         mailer = Mailer(

@@ -4,7 +4,7 @@ import json
 
 import dagster as dg
 
-from draggonnb_pipelines.jobs import qualify_leads, reprocess_leads
+from draggonnb_pipelines.jobs import batch_of, qualify_leads, reprocess_leads
 from draggonnb_pipelines.resources.bindings import MasterQueries
 from draggonnb_pipelines.resources.postgres import Connection
 from draggonnb_pipelines.sql import load_queries
@@ -23,7 +23,7 @@ def failed_lead_runs(context: dg.RunFailureSensorContext, master: MasterQueries)
     run = context.dagster_run
 
     async def release(conn: Connection) -> int:
-        rows = await INBOX.release_run(conn, run_id=run.run_id)
+        rows = await INBOX.release_run(conn, run_id=run.run_id, batch_id=batch_of(run.run_config))
         await ORGANIZATIONS.audit(
             conn,
             actor="dagster",

@@ -2,14 +2,14 @@
 
 `Asker.ask` finds a stored answer by the hash of the question, or asks now and stores. While reprocessing it collects
 what is missing instead (`AnswerPending`), so that one message batch can answer it all at half the price
-(`message_batches.py`). Not here: the prompts' content and what an answer means (`lead_analyses.py`, `proposals.py`).
+(`message_batches.py`). Not here: the prompts' content and what an answer means (`lead_analyses.py`, `proposals.py`),
+and what may be spent (`ai_budgets.py`).
 """
 
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
-from decimal import ROUND_UP, Decimal
+from decimal import Decimal
 from typing import Any, Generic, TypeVar
 from uuid import UUID, uuid4
 
@@ -24,11 +24,9 @@ from draggonnb_pipelines.resources.postgres import TenantDb
 from draggonnb_pipelines.resources.stack import Stack
 from draggonnb_pipelines.settings import Settings
 from draggonnb_pipelines.sql import load_queries
+from draggonnb_pipelines.workflows.ai_budgets import reserve_spend, settle_spend
 
 GENERATIONS = load_queries("generations")
-USAGE = load_queries("usage")
-AI_SPEND = "ai_spend_microusd"
-RESERVATION_SECONDS = 900  # longer than Claude's read timeout, so that a living call never loses its reservation
 BATCH_RESERVATION_SECONDS = 26 * 3600  # batches end within 24 hours
 RUBBISH_RETRIES = 1
 
@@ -85,6 +83,7 @@ class Asker:
         Raises:
             AnswerPending: collected for a message batch.
             NeedsReview: refused, unusable at every try, or over the budget.
+            BudgetHeld: questions under way hold what is left of the budget.
             VendorError: Claude cannot be had now; sorted by class.
         """
         turn = self._turns.setdefault((organization.id, request.request_hash), asyncio.Lock())
@@ -125,8 +124,9 @@ class Asker:
                 await GENERATIONS.lock_question(tenant.conn, request_hash=request.request_hash)
                 is_usable = checked is not None
                 generation_id = await store_answer(self.stack, tenant, lead_id, request, answer, usable=is_usable)
-                await USAGE.commit_reservation(tenant.conn, id=reservation, used=micro_usd(answer.cost_usd))
+                await settle_spend(tenant, reservation, answer.cost_usd)
             if checked is not None:
+                assert generation_id is not None, "only a message batch's answer can be known already"
                 return _generation(generation_id, checked, answer)
             if answer.stop_reason == "refusal":
                 break
@@ -134,7 +134,7 @@ class Asker:
 
     async def _release(self, organization: Organization, reservation: UUID) -> None:
         async with self.stack.tenants.open(organization) as tenant:
-            await USAGE.commit_reservation(tenant.conn, id=reservation, used=0)
+            await settle_spend(tenant, reservation, Decimal(0))
 
 
 def build_request(
@@ -154,44 +154,6 @@ def build_request(
         effort=settings.claude_effort,
         web_search_max_uses=web_search_max_uses,
     )
-
-
-async def reserve_spend(
-    stack: Stack,
-    tenant: TenantDb,
-    lead_id: UUID,
-    request: ClaudeRequest,
-    *,
-    key: str,
-    lease_seconds: int = RESERVATION_SECONDS,
-) -> UUID:
-    """Hold the worst case of this question against the lead's and the organization's budget.
-
-    Raises:
-        NeedsReview: either budget has no room; says which, how much is spent, and the setting that lifts it.
-    """
-    settings = stack.settings
-    estimate = stack.claude.estimate_usd(request)
-    spent = await GENERATIONS.lead_spend_usd(tenant.conn, lead_id=lead_id)
-    if spent + estimate > Decimal(str(settings.lead_budget_usd)):
-        raise NeedsReview(
-            f"over the lead's AI budget: {spent:.2f} USD spent, the next question may cost {estimate:.2f}, "
-            f"DRAGGONNB_LEAD_BUDGET_USD is {settings.lead_budget_usd}"
-        )
-    period_start, period_end = month_of(stack.now())
-    limit = int(settings.organization_monthly_ai_budget_usd * 1_000_000)
-    period = {"metric": AI_SPEND, "period_start": period_start}
-    await USAGE.open_period(tenant.conn, **period, period_end=period_end, limit_value=limit)
-    await USAGE.release_expired(tenant.conn)
-    reservation = await USAGE.reserve(
-        tenant.conn, **period, amount=micro_usd(estimate), key=key, lease_seconds=lease_seconds
-    )
-    if reservation is None:
-        raise NeedsReview(
-            f"over the organization's AI budget of this month: "
-            f"DRAGGONNB_ORGANIZATION_MONTHLY_AI_BUDGET_USD is {settings.organization_monthly_ai_budget_usd}"
-        )
-    return reservation
 
 
 def judge(answer: ClaudeAnswer, answer_type: type[AnswerT]) -> tuple[AnswerT | None, str]:
@@ -218,8 +180,11 @@ async def store_answer(
     *,
     usable: bool,
     message_batch_id: UUID | None = None,
-) -> UUID:
-    """Record what was asked, answered and paid, usable or not, before anything acts on it."""
+) -> UUID | None:
+    """Record what was asked, answered and paid, usable or not, before anything acts on it.
+
+    Returns the new row's id, or None where this message batch's answer was recorded before.
+    """
     usage = answer.usage
     stored = await GENERATIONS.store_answer(
         tenant.conn,
@@ -243,18 +208,12 @@ async def store_answer(
         message_batch_id=message_batch_id,
         lead_id=lead_id,
     )
-    return stored["id"]
+    return stored["id"] if stored else None
 
 
 def searched_urls(answer: ClaudeAnswer) -> list[str]:
     """Addresses that the web search really returned; an address outside this list was not found by searching."""
     return [result["url"] for result in answer.web_search_results]
-
-
-def month_of(now: datetime) -> tuple[Any, Any]:
-    """First day of this UTC month and of the next."""
-    first = now.date().replace(day=1)
-    return first, (first + timedelta(days=32)).replace(day=1)
 
 
 def _from_stored(row: Mapping[str, Any], answer_type: type[AnswerT]) -> Generation[AnswerT]:
@@ -285,8 +244,3 @@ def _generation(generation_id: UUID, checked: AnswerT, answer: ClaudeAnswer) -> 
 
 def _custom_id(organization: Organization, request: ClaudeRequest) -> str:
     return f"{organization.id.hex[:20]}-{request.request_hash[:40]}"
-
-
-def micro_usd(usd: Decimal) -> int:
-    """Millionths of a dollar, rounded up: what budgets are counted in."""
-    return int((usd * 1_000_000).to_integral_value(ROUND_UP))

@@ -209,7 +209,8 @@ async def _store(
     generation: Generation[Any],
     analysis: BusinessAnalysis | CompetitorAnalysis,
 ) -> int:
-    async with stack.tenants.open(organization) as tenant:
+    async with stack.tenants.open(organization) as tenant, tenant.conn.transaction():
+        await LEADS.lock_analyses(tenant.conn, lead_id=str(lead_id))
         return await _insert_version(tenant, lead_id, kind, request, generation, analysis)
 
 

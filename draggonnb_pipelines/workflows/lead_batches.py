@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import psycopg
@@ -52,6 +52,14 @@ class Outcome:
     needs_review: bool = False
     tokens: int = 0
     cost_usd: Decimal = Decimal(0)
+
+
+class GiveBack(NamedTuple):
+    """How inbox rows are given back: why, whether the attempt counts, and after how long they come again."""
+
+    reason: str
+    counts: bool
+    delay_seconds: float
 
 
 TenantStep = Callable[[Stack, "Batch", Organization, list[LeadWork]], Awaitable[list[Outcome]]]
@@ -123,6 +131,12 @@ class InboxBatch:
             )
         return list(merged.values())
 
+    async def begin(self, stage: Stage) -> None:
+        """Count an attempt at this stage; the claim has counted the one at the first."""
+        if stage > Stage.CAPTURED:
+            async with self._stack.master.connection() as conn:
+                await INBOX.begin_stage(conn, batch_id=self.batch_id, run_id=self.run_id, stage=int(stage))
+
     async def advance(self, stage: Stage, works: Sequence[LeadWork]) -> None:
         async with self._stack.master.connection() as conn:
             await INBOX.advance_rows(conn, stage=int(stage), ids=_ids(works), run_id=self.run_id)
@@ -131,15 +145,16 @@ class InboxBatch:
         async with self._stack.master.connection() as conn:
             await INBOX.finish_rows(conn, ids=_ids(works), run_id=self.run_id)
 
-    async def give_back(self, inbox_ids: Sequence[UUID], reason: str, *, counts: bool, delay_seconds: float) -> None:
+    async def give_back(self, stage: Stage, inbox_ids: Sequence[UUID], how: GiveBack) -> None:
         async with self._stack.master.connection() as conn:
             await INBOX.release_rows(
                 conn,
+                stage=int(stage),
                 ids=list(inbox_ids),
                 run_id=self.run_id,
-                error=reason[:500],
-                counts=counts,
-                delay_seconds=min(delay_seconds, LONGEST_DELAY_SECONDS),
+                error=how.reason,
+                counts=how.counts,
+                delay_seconds=how.delay_seconds,
                 max_attempts=self._stack.settings.max_attempts,
             )
 
@@ -181,13 +196,16 @@ class DayBatch:
     def _lose(self, slug: str, reason: str) -> None:
         self.unreachable |= {PartitionKey(slug, day): reason for day in self._days[slug]}
 
+    async def begin(self, stage: Stage) -> None:
+        """Nothing waits in the inbox for these leads."""
+
     async def advance(self, stage: Stage, works: Sequence[LeadWork]) -> None:
         """Nothing waits in the inbox for these leads."""
 
     async def finish(self, works: Sequence[LeadWork]) -> None:
         """Nothing waits in the inbox for these leads."""
 
-    async def give_back(self, inbox_ids: Sequence[UUID], reason: str, *, counts: bool, delay_seconds: float) -> None:
+    async def give_back(self, stage: Stage, inbox_ids: Sequence[UUID], how: GiveBack) -> None:
         """Nothing waits in the inbox for these leads."""
 
     async def attempts(self, works: Sequence[LeadWork]) -> dict[UUID, int]:
@@ -203,6 +221,7 @@ async def run_step(stack: Stack, batch: Batch, stage: Stage, step: TenantStep) -
     Every lead gets an outcome. Done leads advance; troubled ones are given back with a delay, parked for a person,
     or left waiting, by the class of their trouble. A tenant's failure touches its own leads only.
     """
+    await batch.begin(stage)
     by_tenant: dict[UUID, list[LeadWork]] = defaultdict(list)
     for work in await batch.leads():
         by_tenant[work.organization.id].append(work)
@@ -211,15 +230,15 @@ async def run_step(stack: Stack, batch: Batch, stage: Stage, step: TenantStep) -
     async def one_tenant(works: list[LeadWork]) -> list[Outcome]:
         async with permits:
             try:
-                return await step(stack, batch, works[0].organization, works)
+                outcomes = await step(stack, batch, works[0].organization, works)
             except Exception as error:
                 if not isinstance(error, DraggonnbError | psycopg.Error):
                     log.exception("%s: step %s broke", works[0].organization.slug, stage.name)
-                return [Outcome(work, problem=error) for work in works]
+                outcomes = [Outcome(work, problem=error) for work in works]
+            await _settle(stack, batch, stage, outcomes)  # at once: what is done survives a kill during the others
+            return outcomes
 
-    outcomes = [outcome for part in await asyncio.gather(*map(one_tenant, by_tenant.values())) for outcome in part]
-    await _settle(stack, batch, stage, outcomes)
-    return outcomes
+    return [outcome for part in await asyncio.gather(*map(one_tenant, by_tenant.values())) for outcome in part]
 
 
 async def _settle(stack: Stack, batch: Batch, stage: Stage, outcomes: list[Outcome]) -> None:
@@ -227,29 +246,41 @@ async def _settle(stack: Stack, batch: Batch, stage: Stage, outcomes: list[Outco
     await batch.advance(stage, [outcome.work for outcome in outcomes if outcome.problem is None])
     troubled = [outcome for outcome in outcomes if outcome.problem is not None]
     attempts = await batch.attempts([outcome.work for outcome in troubled]) if troubled else {}
+    given_back: dict[GiveBack, list[UUID]] = defaultdict(list)
     for outcome in troubled:
         tries = max((attempts.get(inbox_id, 1) for inbox_id in outcome.work.inbox_ids), default=1)
-        await _settle_trouble(stack, batch, outcome, tries)
+        if not await _parked(stack, outcome, tries):
+            given_back[_give_back(stack, outcome, tries)] += outcome.work.inbox_ids
+    for how, inbox_ids in given_back.items():
+        await batch.give_back(stage, inbox_ids, how)
+    if stage is Stage.NOTIFIED:
+        await batch.finish([outcome.work for outcome in outcomes if outcome.problem is None])
 
 
-async def _settle_trouble(stack: Stack, batch: Batch, outcome: Outcome, tries: int) -> None:
+async def _parked(stack: Stack, outcome: Outcome, tries: int) -> bool:
+    """Leave it to a person if no machine can go on, or a vendor's trouble has lasted for all attempts."""
+    problem = outcome.problem
+    give_up = isinstance(problem, VendorError) and not outcome.waits and tries >= stack.settings.max_attempts
+    if problem is None or not (isinstance(problem, NeedsReview) or give_up):
+        return False
+    try:
+        await park(stack, outcome.work, reason_of(problem))
+    except (TenantUnavailable, psycopg.Error) as error:
+        outcome.problem = error
+        return False
+    outcome.needs_review, outcome.problem = True, None
+    return True
+
+
+def _give_back(stack: Stack, outcome: Outcome, tries: int) -> GiveBack:
+    """When to come again: soon if it only waits, later with each attempt of its own, as the vendor says if it does."""
     problem = outcome.problem
     assert problem is not None
-    give_up = isinstance(problem, VendorError) and tries >= stack.settings.max_attempts
-    if isinstance(problem, NeedsReview) or give_up:
-        try:
-            await park(stack, outcome.work, reason_of(problem))
-            outcome.needs_review, outcome.problem = True, None
-            return
-        except (TenantUnavailable, psycopg.Error) as error:
-            problem = outcome.problem = error
-    is_ours = isinstance(problem, TenantUnavailable) or outcome.waits
-    delay = stack.settings.retry_base_seconds * 4 ** (tries - 1)
+    counts = not (isinstance(problem, TenantUnavailable) or outcome.waits)
+    delay = stack.settings.retry_base_seconds * (4 ** max(tries - 1, 0) if counts else 1)
     if isinstance(problem, VendorError) and problem.retry_after_seconds:
         delay = max(delay, problem.retry_after_seconds)
-    if is_ours:
-        delay = stack.settings.retry_base_seconds
-    await batch.give_back(outcome.work.inbox_ids, reason_of(problem), counts=not is_ours, delay_seconds=delay)
+    return GiveBack(reason_of(problem)[:500], counts, min(delay, LONGEST_DELAY_SECONDS))
 
 
 async def park(stack: Stack, work: LeadWork, reason: str) -> None:

@@ -1,14 +1,18 @@
 """What a step's outcomes say to the operator: a report per organization and day, and the ledger behind it."""
 
+import asyncio
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import date
 from typing import Any
-from uuid import UUID
+
+import psycopg
 
 from draggonnb_pipelines.domain.reports import CheckOutcome, KeyReport, Markdown, PartitionKey, StepReport
+from draggonnb_pipelines.errors import TenantUnavailable
 from draggonnb_pipelines.resources.stack import Stack
 from draggonnb_pipelines.sql import load_queries
-from draggonnb_pipelines.workflows.lead_batches import Outcome, organizations_by_slug, reason_of
+from draggonnb_pipelines.workflows.lead_batches import LEADS, Outcome, organizations_by_slug, reason_of
 
 LEDGER = load_queries("ledger")
 ROWS_SHOWN = 50
@@ -37,23 +41,44 @@ async def report_step(
     for outcome in outcomes:
         by_key[outcome.work.key].append(outcome)
     failed = dict(broken or {})
-    done: dict[PartitionKey, KeyReport] = {}
-    for key in keys:
-        of_key = by_key.get(key, [])
-        problems = [outcome for outcome in of_key if outcome.problem is not None]
-        if problems and key not in failed:
-            failed[key] = _failure(of_key, problems)
-        if key not in failed:
-            done[key] = _key_report(asset, of_key, code_version)
-    await _write_ledger(stack, asset, run_id, done, by_key, code_version)
+    for key, of_key in by_key.items():
+        if problems := [outcome for outcome in of_key if outcome.problem is not None]:
+            failed.setdefault(key, _failure(of_key, problems))
+    counts, away = await _day_counts(stack, [key for key in keys if key not in failed])
+    failed |= away
+    done = {key: _key_report(asset, by_key.get(key, []), counts.get(key, {}), code_version) for key in counts}
+    await _write_ledger(stack, asset, run_id, counts)
     return StepReport(done=done, failed={key: reason for key, reason in failed.items() if key in set(keys)})
 
 
-def _key_report(asset: str, outcomes: Sequence[Outcome], code_version: str | None) -> KeyReport:
-    metadata: dict[str, Any] = {"leads": Markdown(_table(outcomes))}
-    parked = sum(outcome.needs_review for outcome in outcomes)
-    if parked:
-        metadata["needs review"] = parked
+async def _day_counts(
+    stack: Stack, keys: Sequence[PartitionKey]
+) -> tuple[dict[PartitionKey, dict[str, Any]], dict[PartitionKey, str]]:
+    """Per key what there is on that day by now, whichever runs made it; and the keys whose tenant is away."""
+    days: dict[str, list[date]] = defaultdict(list)
+    for key in keys:
+        days[key.slug].append(key.day)
+    organizations = await organizations_by_slug(stack, list(days))
+
+    async def of_tenant(slug: str) -> tuple[dict[PartitionKey, dict[str, Any]], dict[PartitionKey, str]]:
+        try:
+            async with stack.tenants.open(organizations[slug]) as tenant:
+                found = {row["day"]: row async for row in LEADS.day_counts(tenant.conn, days=days[slug])}
+        except (TenantUnavailable, psycopg.Error) as error:
+            return {}, {PartitionKey(slug, day): reason_of(error) for day in days[slug]}
+        return {PartitionKey(slug, day): found.get(day, {}) for day in days[slug]}, {}
+
+    parts = await asyncio.gather(*map(of_tenant, days))
+    counts = {key: row for part, _ in parts for key, row in part.items()}
+    return counts, {key: reason for _, part in parts for key, reason in part.items()}
+
+
+def _key_report(
+    asset: str, outcomes: Sequence[Outcome], counts: Mapping[str, Any], code_version: str | None
+) -> KeyReport:
+    metadata: dict[str, Any] = {"leads": Markdown(_table(outcomes)), "leads in this run": len(outcomes)}
+    if counts.get("needs_review"):
+        metadata["needs review"] = counts["needs_review"]
     tokens = sum(outcome.tokens for outcome in outcomes)
     if tokens:
         metadata["tokens"] = tokens
@@ -63,7 +88,7 @@ def _key_report(asset: str, outcomes: Sequence[Outcome], code_version: str | Non
     previews = [outcome.preview for outcome in outcomes if outcome.preview]
     if previews:
         metadata["analysis"] = Markdown(previews[0])
-    return KeyReport(rows=len(outcomes), metadata=metadata, checks=_checks(asset, outcomes))
+    return KeyReport(rows=counts.get(asset, 0), metadata=metadata, checks=_checks(asset, outcomes))
 
 
 def _checks(asset: str, outcomes: Sequence[Outcome]) -> list[CheckOutcome]:
@@ -106,27 +131,20 @@ def _cell(value: object) -> str:
 
 
 async def _write_ledger(
-    stack: Stack,
-    asset: str,
-    run_id: str,
-    done: Mapping[PartitionKey, KeyReport],
-    by_key: Mapping[PartitionKey, Sequence[Outcome]],
-    code_version: str | None,
+    stack: Stack, asset: str, run_id: str, counts: Mapping[PartitionKey, Mapping[str, Any]]
 ) -> None:
-    if not done:
+    if not counts:
         return
-    organizations = await organizations_by_slug(stack, list({key.slug for key in done}))
-    ids: dict[str, UUID] = {slug: organization.id for slug, organization in organizations.items()}
-    kept = [key for key in done if key.slug in ids]
+    rows = list(counts.items())
     async with stack.master.connection() as conn:
         await LEDGER.record(
             conn,
             asset=asset,
             run_id=run_id,
-            code_version=code_version,
             now=stack.now(),
-            organization_ids=[ids[key.slug] for key in kept],
-            days=[key.day for key in kept],
-            rows=[done[key].rows for key in kept],
-            parked=[sum(outcome.needs_review for outcome in by_key.get(key, [])) for key in kept],
+            slugs=[key.slug for key, _ in rows],
+            days=[key.day for key, _ in rows],
+            rows=[count.get(asset, 0) for _, count in rows],
+            parked=[count.get("needs_review", 0) for _, count in rows],
+            code_versions=[count.get(f"{asset}_prompt") for _, count in rows],
         )

@@ -25,14 +25,17 @@ from draggonnb_pipelines.domain.inbox import parsed_context
 from draggonnb_pipelines.domain.leads import LeadWork, Stage, lead_id_for, rule_score, website_of
 from draggonnb_pipelines.domain.organizations import Organization
 from draggonnb_pipelines.domain.submissions import LeadSubmission
-from draggonnb_pipelines.errors import TenantUnavailable
+from draggonnb_pipelines.errors import DraggonnbError, TenantUnavailable
 from draggonnb_pipelines.resources.postgres import TenantDb
 from draggonnb_pipelines.resources.stack import Stack
 from draggonnb_pipelines.resources.websites import SitePage, research_website
+from draggonnb_pipelines.workflows.ai_budgets import BudgetHeld
 from draggonnb_pipelines.workflows.lead_batches import (
     INBOX,
     LEADS,
+    LONGEST_DELAY_SECONDS,
     Batch,
+    GiveBack,
     InboxBatch,
     Outcome,
     organizations_by_id,
@@ -80,18 +83,33 @@ async def _capture_new(stack: Stack, batch: InboxBatch) -> None:
     organizations = await organizations_by_id(stack, set(by_tenant))
 
     async def of_tenant(organization: Organization, rows: list[dict[str, Any]]) -> None:
-        try:
-            async with stack.tenants.open(organization) as tenant:
-                linked = await _capture_in_tenant(tenant, rows)
-        except (TenantUnavailable, psycopg.Error) as error:
-            delay, is_away = stack.settings.retry_base_seconds, isinstance(error, TenantUnavailable)
-            ids = [row["inbox_id"] for row in rows]
-            await batch.give_back(ids, reason_of(error), counts=not is_away, delay_seconds=delay)
-            return
+        linked = await _capture_rows(stack, batch, organization, rows)
         async with stack.master.connection() as conn:
             await INBOX.link_leads(conn, ids=list(linked), lead_ids=list(linked.values()))
 
     await asyncio.gather(*(of_tenant(organizations[key], rows) for key, rows in by_tenant.items()))
+
+
+async def _capture_rows(
+    stack: Stack, batch: InboxBatch, organization: Organization, rows: Sequence[dict[str, Any]]
+) -> dict[UUID, UUID]:
+    """Store the rows together; where one spoils that, in halves, until it is alone and given back by itself."""
+    try:
+        async with stack.tenants.open(organization) as tenant:
+            return await _capture_in_tenant(tenant, rows)
+    except Exception as error:
+        is_away = isinstance(error, TenantUnavailable)
+        if len(rows) > 1 and not is_away:
+            middle = len(rows) // 2
+            first = await _capture_rows(stack, batch, organization, rows[:middle])
+            return first | await _capture_rows(stack, batch, organization, rows[middle:])
+        if not isinstance(error, DraggonnbError | psycopg.Error):
+            log.exception("%s: deliveries could not be stored", organization.slug)
+        tries = 1 if is_away else rows[0]["attempts"]
+        delay = min(stack.settings.retry_base_seconds * 4 ** (tries - 1), LONGEST_DELAY_SECONDS)
+        how = GiveBack(reason_of(error)[:500], not is_away, delay)
+        await batch.give_back(Stage.CAPTURED, [row["inbox_id"] for row in rows], how)
+        return {}
 
 
 async def _capture_in_tenant(tenant: TenantDb, rows: Sequence[Mapping[str, Any]]) -> dict[UUID, UUID]:
@@ -223,6 +241,6 @@ async def gather_outcomes(works: Sequence[LeadWork], one: Any) -> list[Outcome]:
             return await one(work)
         except Exception as error:
             log.info("%s: lead %s: %s", work.organization.slug, work.lead_id, reason_of(error), exc_info=error)
-            return Outcome(work, problem=error)
+            return Outcome(work, problem=error, waits=isinstance(error, BudgetHeld))
 
     return await asyncio.gather(*(guarded(work) for work in works))

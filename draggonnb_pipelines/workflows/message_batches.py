@@ -7,6 +7,8 @@ Answers are stored like any other (`generation.py`); the step that asked is then
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
+from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 from uuid import uuid4
 
@@ -16,9 +18,11 @@ from draggonnb_pipelines.errors import DraggonnbError, ErrorClass, VendorError
 from draggonnb_pipelines.resources.claude import ClaudeAnswer
 from draggonnb_pipelines.resources.stack import Stack
 from draggonnb_pipelines.sql import load_queries
-from draggonnb_pipelines.workflows.generation import USAGE, Missing, judge, micro_usd, store_answer
+from draggonnb_pipelines.workflows.ai_budgets import settle_spend
+from draggonnb_pipelines.workflows.generation import GENERATIONS, Missing, judge, store_answer
 
 BATCHES = load_queries("message_batches")
+RESULTS_LAST = timedelta(days=28)  # the vendor keeps them for 29
 log = logging.getLogger(__name__)
 
 
@@ -42,8 +46,7 @@ async def answer_in_batch(
     """
     wanted = {question.custom_id: question for question in missing}
     covered = await _settle_open(stack, wanted)
-    rest = {custom_id: question for custom_id, question in wanted.items() if custom_id not in covered}
-    if rest:
+    if rest := {custom_id: question for custom_id, question in wanted.items() if custom_id not in covered}:
         await _submit(stack, purpose, rest)
     waited, pause = 0.0, 1.0
     while running := await _collect_ended(stack, wanted):
@@ -54,9 +57,12 @@ async def answer_in_batch(
 
 
 async def _settle_open(stack: Stack, wanted: dict[str, Missing]) -> set[str]:
-    """Find out what became of intents, and which of the wanted questions are under way already."""
+    """Find out what became of intents, and which of the wanted questions are answered or under way already."""
     covered: set[str] = set()
     for batch in await _open_batches(stack, wanted):
+        if batch["state"] == "ended":
+            covered |= await _store_answers(stack, batch, wanted)
+            continue
         if batch["state"] == "intent":
             vendor_id = await stack.claude.find_batch(batch["created_at"], frozenset(batch["requests"]))
             async with stack.master.connection() as conn:
@@ -97,6 +103,8 @@ async def _collect_ended(stack: Stack, wanted: dict[str, Missing]) -> int:
     """Store the answers of ended batches; returns how many batches are still running."""
     running = 0
     for batch in await _open_batches(stack, wanted):
+        if batch["state"] == "ended":
+            continue
         if batch["vendor_batch_id"] is None:
             running += 1
         elif (await stack.claude.batch_status(batch["vendor_batch_id"])).ended:
@@ -106,29 +114,38 @@ async def _collect_ended(stack: Stack, wanted: dict[str, Missing]) -> int:
     return running
 
 
-async def _store_answers(stack: Stack, batch: dict[str, Any], wanted: dict[str, Missing]) -> None:
-    """Storing twice is harmless: only the first usable answer to a question counts as usable."""
+async def _store_answers(stack: Stack, batch: dict[str, Any], wanted: dict[str, Missing]) -> set[str]:
+    """Store what is wanted of an ended batch; returns what has a usable answer now.
+
+    Answers that nobody wants now stay at the vendor and the batch stays open: a later request may want them.
+    """
+    usable: set[str] = set()
     faults = 0
     async for custom_id, answer in stack.claude.batch_answers(batch["vendor_batch_id"]):
         question = wanted.get(custom_id)
         if question is None:
-            continue  # its lead has changed since: nobody asks this any more
+            continue
         if isinstance(answer, VendorError):
             faults += 1
             log.warning("batch %s: %s: %s", batch["vendor_batch_id"], custom_id, answer)
-            continue
-        await _store_answer(stack, batch, question, answer)
+            await _release(stack, question)
+        elif await _store_answer(stack, batch, question, answer):
+            usable.add(custom_id)
+    is_all = batch["requests"].keys() <= wanted.keys()
+    is_old = stack.now() - batch["created_at"] > RESULTS_LAST
     async with stack.master.connection() as conn:
         reason = f"{faults} questions were not answered" if faults else None
-        await BATCHES.record_state(conn, id=batch["id"], state="stored", reason=reason)
+        await BATCHES.record_state(conn, id=batch["id"], state="stored" if is_all or is_old else "ended", reason=reason)
+    return usable
 
 
-async def _store_answer(stack: Stack, batch: dict[str, Any], question: Missing, answer: ClaudeAnswer) -> None:
+async def _store_answer(stack: Stack, batch: dict[str, Any], question: Missing, answer: ClaudeAnswer) -> bool:
     checked, fault = judge(answer, question.answer_type)
     if checked is None:
         log.warning("batch %s: lead %s: %s", batch["vendor_batch_id"], question.lead_id, fault)
     async with stack.tenants.open(question.organization) as tenant, tenant.conn.transaction():
-        await store_answer(
+        await GENERATIONS.lock_question(tenant.conn, request_hash=question.request.request_hash)
+        stored = await store_answer(
             stack,
             tenant,
             question.lead_id,
@@ -137,7 +154,13 @@ async def _store_answer(stack: Stack, batch: dict[str, Any], question: Missing, 
             usable=checked is not None,
             message_batch_id=batch["id"],
         )
-        await USAGE.commit_reservation(tenant.conn, id=question.reservation_id, used=micro_usd(answer.cost_usd))
+        await settle_spend(tenant, question.reservation_id, answer.cost_usd if stored else Decimal(0))
+    return checked is not None
+
+
+async def _release(stack: Stack, question: Missing) -> None:
+    async with stack.tenants.open(question.organization) as tenant:
+        await settle_spend(tenant, question.reservation_id, Decimal(0))
 
 
 async def _open_batches(stack: Stack, wanted: dict[str, Missing]) -> list[dict[str, Any]]:

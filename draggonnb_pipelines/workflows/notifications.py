@@ -9,6 +9,7 @@ import asyncio
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -31,7 +32,6 @@ TENANT = load_queries("tenant")
 
 SENDS_AT_ONCE = 20
 TAKE_AT_ONCE = 20  # rows between the intent and the answer: what a kill leaves to be settled
-SEND_LEASE_SECONDS = 90  # longer than the longest call
 MAX_SEND_ATTEMPTS = 6
 PATIENCE_SECONDS = 24 * 3600  # how long a WhatsApp message may stay unknown before a person is asked
 
@@ -60,9 +60,7 @@ async def notify_sales(stack: Stack, batch: Batch) -> list[Outcome]:
         await _send_all(stack, organization, ids, permits)
         return await _outcomes(stack, organization, works, dossiers)
 
-    outcomes = await run_step(stack, batch, Stage.NOTIFIED, of_tenant)
-    await batch.finish([outcome.work for outcome in outcomes if outcome.problem is None])
-    return outcomes
+    return await run_step(stack, batch, Stage.NOTIFIED, of_tenant)
 
 
 async def _plan(stack: Stack, organization: Organization, dossiers: Mapping[UUID, Dossier]) -> None:
@@ -151,7 +149,11 @@ async def _send_all(stack: Stack, organization: Organization, lead_ids: list[UUI
 
 async def _take(stack: Stack, tenant: TenantDb, lead_ids: list[UUID]) -> list[dict[str, Any]]:
     taken = NOTIFICATIONS.take_deliveries(
-        tenant.conn, lead_ids=lead_ids, now=stack.now(), lease_seconds=SEND_LEASE_SECONDS, row_limit=TAKE_AT_ONCE
+        tenant.conn,
+        lead_ids=lead_ids,
+        now=stack.now(),
+        lease_seconds=stack.settings.notification_lease_seconds,
+        row_limit=TAKE_AT_ONCE,
     )
     return [row async for row in taken]
 
@@ -184,10 +186,11 @@ async def _send(stack: Stack, organization: Organization, row: Mapping[str, Any]
 
 def _status_after(error: VendorError, attempts: int) -> str:
     """Transient troubles are tried again a few times, unknown outcomes are settled, the rest is a person's."""
-    if error.error_class is ErrorClass.AMBIGUOUS:
-        return "unknown"
-    if error.is_transient and attempts < MAX_SEND_ATTEMPTS:
-        return "pending"
+    if attempts < MAX_SEND_ATTEMPTS:
+        if error.error_class is ErrorClass.AMBIGUOUS:
+            return "unknown"
+        if error.is_transient:
+            return "pending"
     return "failed" if error.error_class in (ErrorClass.INPUT, ErrorClass.BLOCKED) else "needs_review"
 
 
@@ -215,14 +218,24 @@ async def _outcomes(
             states[row["lead_id"]].append(f"{row['channel']}: {row['status']}")
     outcomes = []
     for work in works:
+        if work.lead_id not in dossiers:  # erased while the run was at work: there is nobody to tell anything about
+            outcomes.append(Outcome(work, columns={"notified": "nobody: the lead is gone"}))
+            continue
         parked = dossiers[work.lead_id].row["status"] == "needs_review"
         outcome = Outcome(work, columns={"notified": ", ".join(states[work.lead_id])}, needs_review=parked)
         if open_rows := waiting.get(work.lead_id):
-            outcome.problem, outcome.waits = _waiting_problem(open_rows), True
+            outcome.problem, outcome.waits = _waiting_problem(open_rows, stack.now()), True
         outcomes.append(outcome)
     return outcomes
 
 
-def _waiting_problem(open_rows: Mapping[str, Any]) -> Exception:
+def _waiting_problem(open_rows: Mapping[str, Any], now: datetime) -> Exception:
+    """It waits until the earliest moment at which something can be settled."""
     reason = open_rows["reason"] or "another run is sending"
-    return VendorError("notifications", ErrorClass.RETRY, f"{open_rows['waiting']} not settled yet: {reason}")
+    due_at = open_rows["settle_after"]
+    return VendorError(
+        "notifications",
+        ErrorClass.RETRY,
+        f"{open_rows['waiting']} not settled yet: {reason}",
+        retry_after_seconds=max((due_at - now).total_seconds(), 0) if due_at else None,
+    )

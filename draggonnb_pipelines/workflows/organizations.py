@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 from dataclasses import dataclass
 
+from draggonnb_pipelines.domain.inbox import webhook_secret_context
 from draggonnb_pipelines.domain.organizations import Organization, check_slug
 from draggonnb_pipelines.resources.migrations import create_tenant_database, ensure_tenant_template
 from draggonnb_pipelines.resources.postgres import MasterDb, TenantDb, Tenants
@@ -29,10 +30,11 @@ class NewOrganization:
 
 @dataclass(frozen=True)
 class CreatedOrganization:
-    """The organization and the token that its webhooks ask for."""
+    """The organization, and what its webhooks ask for: the token in a header, or a signature by the secret."""
 
     organization: Organization
     webhook_token: str
+    webhook_secret: str
     is_new: bool
 
 
@@ -68,21 +70,30 @@ async def create_organization(
     async with Tenants(server_dsn, vault, max_connections=1) as tenants, tenants.open(organization) as tenant:
         await _introduce(tenant, new)
         token = new.webhook_token or webhook_token(organization, tenants)
+        secret = webhook_secret(organization, tenants)
 
     async with master.connection() as conn:
         digest = hashlib.sha256(token.encode()).digest()
-        await ORGANIZATIONS.activate_organization(conn, id=organization.id, webhook_token_sha256=digest)
+        sealed = vault.seal(secret.encode(), webhook_secret_context(organization.id))
+        await ORGANIZATIONS.activate_organization(
+            conn, id=organization.id, webhook_token_sha256=digest, webhook_secret_sealed=sealed
+        )
         if is_new:
             await ORGANIZATIONS.audit(
                 conn, actor="operator", action="organization.created", resource=f"organization:{slug}", metadata="{}"
             )
         organization = Organization(**await ORGANIZATIONS.get_organization(conn, slug=slug))
-    return CreatedOrganization(organization, token, bool(is_new))
+    return CreatedOrganization(organization, token, secret, bool(is_new))
 
 
 def webhook_token(organization: Organization, tenants: Tenants) -> str:
     """The token that this organization's webhooks send; derived from its data key, so it can be shown again."""
     return tenants.key(organization).derive_token("webhook", str(organization.id))
+
+
+def webhook_secret(organization: Organization, tenants: Tenants) -> str:
+    """The secret by which this organization's webhooks may be signed instead of sending the token."""
+    return tenants.key(organization).derive_token("webhook-hmac", str(organization.id))
 
 
 async def _introduce(tenant: TenantDb, new: NewOrganization) -> None:

@@ -163,7 +163,7 @@ async def _store(
 async def _insert(
     tenant: TenantDb, lead_id: UUID, analysis: Mapping[str, Any], request: Any, content: ProposalContent
 ) -> tuple[UUID, int]:
-    html = render_proposal(content)
+    html = render_proposal(content, timezone=tenant.organization.timezone)
     stored = await PROPOSALS.store_proposal(
         tenant.conn,
         id=uuid5(lead_id, request.request_hash),

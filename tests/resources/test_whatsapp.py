@@ -11,7 +11,7 @@ import pytest
 
 from draggonnb_pipelines.errors import ErrorClass, VendorError
 from draggonnb_pipelines.resources.http import HttpDoor
-from draggonnb_pipelines.resources.whatsapp import MessageStatus, WhatsApp, parse_statuses
+from draggonnb_pipelines.resources.whatsapp import MessageStatus, WhatsApp, is_signed_by_meta, parse_statuses
 from tests.resources.raw_server import answer, raw_server, replies
 from tests.sandbox_process import Sandbox
 
@@ -30,9 +30,7 @@ async def door() -> AsyncIterator[HttpDoor]:
 
 
 def whatsapp(door: HttpDoor, base: str, token: str = "sandbox") -> WhatsApp:
-    return WhatsApp(
-        door, base_url=base, token=token, phone_number_id="100000000000001", app_secret="sandbox-app-secret"
-    )
+    return WhatsApp(door, base_url=base, token=token, phone_number_id="100000000000001")
 
 
 async def send(client: WhatsApp, **changes: Any) -> str:
@@ -176,20 +174,20 @@ async def test_callback_data_over_the_vendors_limit_is_refused_before_the_call(d
     [
         ("sha256={good}", True),
         ("SHA256={good}", False),
-        ("{good}", True),
+        ("{good}", False),
         ("sha256=" + "0" * 64, False),
         ("sha256=ünïcode", False),
         ("", False),
         (None, False),
     ],
 )
-async def test_a_webhook_is_believed_only_with_the_right_signature(door: HttpDoor, header: str | None, is_right: bool):
+def test_a_webhook_is_believed_only_with_the_right_signature(header: str | None, is_right: bool):
     raw = b'{"entry": []}'
     good = hmac.new(b"sandbox-app-secret", raw, hashlib.sha256).hexdigest()
     given = header.format(good=good) if header else header
 
-    assert whatsapp(door, "http://127.0.0.1:9").verify_signature(raw, given) is is_right
-    assert not whatsapp(door, "http://127.0.0.1:9").verify_signature(raw + b" ", given)
+    assert is_signed_by_meta("sandbox-app-secret", raw, given) is is_right
+    assert not is_signed_by_meta("sandbox-app-secret", raw + b" ", given)
 
 
 def test_statuses_are_read_and_everything_else_is_passed_over():

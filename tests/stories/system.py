@@ -19,7 +19,8 @@ from typing import Any
 import httpx
 import psycopg
 from psycopg import sql
-from psycopg.rows import dict_row
+from psycopg.conninfo import conninfo_to_dict
+from psycopg.rows import DictRow, dict_row
 
 from draggonnb_pipelines.cli.installation import open_installation
 from draggonnb_pipelines.cli.processes import Running, running_stack
@@ -35,6 +36,7 @@ from tests.sandbox_process import Sandbox, free_port_pair
 # Waiting times of minutes, made seconds; what a worker may do is left as it is.
 IMPATIENT = {
     "DRAGGONNB_LEASE_SECONDS": "10",
+    "DRAGGONNB_NOTIFICATION_LEASE_SECONDS": "15",
     "DRAGGONNB_NOTIFICATION_SETTLE_SECONDS": "5",
     "DRAGGONNB_RETRY_BASE_SECONDS": "1",
     "DRAGGONNB_SENSOR_INTERVAL_SECONDS": "1",
@@ -150,7 +152,7 @@ def running_system(server_dsn: str, **environment: str) -> Iterator[System]:
 
 def dagster_dsn(master_dsn: str) -> str:
     """Dagster's own database lies beside the master database."""
-    return dsn_for(master_dsn, f"{psycopg.conninfo.conninfo_to_dict(master_dsn)['dbname']}_dagster")
+    return dsn_for(master_dsn, f"{conninfo_to_dict(master_dsn)['dbname']}_dagster")
 
 
 def company_of(slug: str, number: int) -> dict[str, object]:
@@ -193,7 +195,7 @@ def _environment(values: dict[str, str]) -> Iterator[None]:
 
 
 def _rows(dsn: str, query: str, values: Sequence[object]) -> list[dict[str, Any]]:
-    with contextlib.closing(psycopg.connect(dsn, autocommit=True, row_factory=dict_row)) as conn:
+    with contextlib.closing(psycopg.Connection[DictRow].connect(dsn, autocommit=True, row_factory=dict_row)) as conn:
         cursor = conn.execute(query.encode(), values or None)
         return cursor.fetchall() if cursor.description else []
 

@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pytest
+from rich.console import Console
+from rich.table import Table
 
 from tests.stories.killer import PHASES, START_UP, Killer
 from tests.stories.lead_ledger import Ledger, count_leads, inbox_states
@@ -18,6 +20,7 @@ from tests.stories.system import System, company_of, running_system
 
 OUTSIDER = "outsider"
 CLAUDE_LATENCY_SECONDS = 0.3
+console = Console()
 
 
 @dataclass(frozen=True)
@@ -62,7 +65,7 @@ def test_thirty_kills_of_run_workers_neither_lose_nor_double_any_of_two_hundred_
 
 def _killed_at_random(system: System, campaign: Campaign) -> None:
     seed = int(os.environ.get("DRAGGONNB_KILL_SEED") or time.time())
-    print(f"\nDRAGGONNB_KILL_SEED={seed}")
+    console.print(f"\nDRAGGONNB_KILL_SEED={seed}")
     system.create(OUTSIDER, *campaign.slugs)
     system.sandbox.settings(claude_latency_seconds=CLAUDE_LATENCY_SECONDS)
     untouched = system.table_counts(OUTSIDER)
@@ -73,7 +76,7 @@ def _killed_at_random(system: System, campaign: Campaign) -> None:
         _post_wave(system, campaign, wave)
         for _ in range(campaign.kills_per_wave):
             phase = killer.kill_one()
-            print(f"{time.monotonic() - started:6.1f} s  kill {killer.kills.total():2}  {phase}", flush=True)
+            console.print(f"{time.monotonic() - started:6.1f} s  kill {killer.kills.total():2}  {phase}")
     killed_seconds = time.monotonic() - started
     system.wait_until(
         "all leads are done",
@@ -90,7 +93,9 @@ def _killed_at_random(system: System, campaign: Campaign) -> None:
     assert ledger.figures["messages on WhatsApp"] == campaign.leads
     assert ledger.figures["mails in the mailbox"] == campaign.leads
     assert ledger.figures["usable answers of Claude"] == 3 * campaign.leads
-    deliveries = system.master("select count(distinct (organization_id, lead_id)) as n from inbox where topic = 'leads'")
+    deliveries = system.master(
+        "select count(distinct (organization_id, lead_id)) as n from inbox where topic = 'leads'"
+    )
     assert deliveries == [{"n": campaign.leads}]
     assert system.table_counts(OUTSIDER) == untouched
 
@@ -114,7 +119,9 @@ def _print(system: System, kills: Counter[str], ledger: Ledger, killed_seconds: 
         "seconds with kills": round(killed_seconds),
         "seconds until all was done": round(seconds),
     }
+    table = Table(title=f"{kills.total()} kills of run workers", title_justify="left", show_header=False)
     for name, value in lines.items():
-        print(f"{name:32} {value:>6}")
+        table.add_row(name, str(value))
+    console.print(table)
     for lead in ledger.odd[:10]:
-        print(lead)
+        console.print(lead)

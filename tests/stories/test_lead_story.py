@@ -78,7 +78,8 @@ def _check_what_is_stored(system: System) -> None:
     assert profile == [{"status": "ok", "has_pages": True}]
     analyses = system.tenant(
         AGENCY,
-        "select kind, version, jsonb_array_length(content -> 'quick_wins') as wins from lead_analyses order by kind desc",
+        "select kind, version, jsonb_array_length(content -> 'quick_wins') as wins"
+        " from lead_analyses order by kind desc",
     )
     assert analyses == [
         {"kind": "competitors", "version": 1, "wins": None},

@@ -20,6 +20,11 @@ select :request_hash,
        :purpose, :prompt_name, :prompt_hash, :model, :prompt, :output, :stop_reason, :input_tokens, :output_tokens,
        :cache_creation_tokens, :cache_read_tokens, :web_searches, :cost_usd, :cost_zar, :vendor_request_id,
        :message_batch_id, :lead_id
+-- A message batch answers a question once: read again, its answer adds nothing.
+where not exists (
+    select from ai_generation_log
+    where request_hash = :request_hash and message_batch_id = cast(:message_batch_id as uuid)
+)
 returning id;
 
 -- name: lead_spend_usd$

@@ -53,8 +53,9 @@ where topic = :topic and attempts >= :max_attempts
 
 -- name: claim_batch!
 -- A run takes its batch. A re-execution also takes what an earlier run of the batch gave back or lost.
+-- For rows that were never worked on this is their first attempt at the first stage; see begin_stage.
 update inbox
-set state = 'claimed', run_id = :run_id, attempts = attempts + 1,
+set state = 'claimed', run_id = :run_id, attempts = attempts + case when stage = 0 then 1 else 0 end,
     lease_until = now() + make_interval(secs => :lease_seconds)
 where batch_id = :batch_id
   and (state in ('received', 'dead') or (state = 'claimed' and (run_id is null or lease_until < now())));
@@ -62,6 +63,12 @@ where batch_id = :batch_id
 -- name: extend_lease!
 update inbox set lease_until = now() + make_interval(secs => :lease_seconds)
 where batch_id = :batch_id and run_id = :run_id and state = 'claimed';
+
+-- name: begin_stage!
+-- An attempt is counted when its stage begins, and for the rows that stand before it: when a run is killed, the rows
+-- of the batch that have passed this stage, or not come to their own yet, are not to blame.
+update inbox set attempts = attempts + 1
+where batch_id = :batch_id and run_id = :run_id and state = 'claimed' and stage = :stage - 1;
 
 -- name: batch_rows
 -- What a run still holds of its batch.
@@ -98,18 +105,29 @@ set state = 'done', finished_at = now(), lease_until = null, last_error = null
 where id = any(:ids) and run_id = :run_id and state = 'claimed';
 
 -- name: release_rows!
--- Give rows back to wait; with :counts false the claim does not count (the fault was not the row's).
+-- Give rows back to wait, out of the step of :stage. With :counts false the attempt does not count (the fault was not
+-- the row's). Rows that had passed this stage before were not counted when it began, so they are now.
+with given as (
+    select id, greatest(attempts + case when :counts and stage <> :stage - 1 then 1
+                                        when not :counts and stage = :stage - 1 then -1 else 0 end, 0) as tries
+    from inbox where id = any(:ids) and run_id = :run_id and state = 'claimed'
+    for update
+)
 update inbox
-set state = case when :counts and attempts >= :max_attempts then 'dead' else 'received' end,
-    finished_at = case when :counts and attempts >= :max_attempts then now() end,
-    attempts = case when :counts then attempts else greatest(attempts - 1, 0) end,
-    lease_until = null, last_error = :error,
-    not_before = now() + make_interval(secs => :delay_seconds)
-where id = any(:ids) and run_id = :run_id and state = 'claimed';
+set state = case when :counts and tries >= :max_attempts then 'dead' else 'received' end,
+    finished_at = case when :counts and tries >= :max_attempts then now() end,
+    attempts = tries, lease_until = null, last_error = :error,
+    -- What does not count has nothing to grow its delay by but its age: a tenth of it, five minutes at most.
+    not_before = now() + greatest(
+        make_interval(secs => :delay_seconds),
+        case when :counts then interval '0' else least((now() - received_at) / 10, interval '5 minutes') end)
+from given
+where inbox.id = given.id;
 
 -- name: release_run!
--- A run has ended for certain: what it still held may be taken again at once.
-update inbox set lease_until = now() where run_id = :run_id and state = 'claimed';
+-- A run has ended for certain: what it held, and what it was given and never came to claim, may be taken again at once.
+update inbox set lease_until = now()
+where state = 'claimed' and (run_id = :run_id or (batch_id = cast(:batch_id as uuid) and run_id is null));
 
 -- name: waiting_summary^
 -- For health and freshness: how many rows wait, and since when the oldest of them could have been done.

@@ -84,6 +84,34 @@ order by l.received_at, l.id;
 -- name: leads_of_days
 select id as lead_id, received_on from leads where received_on = any(:days) order by received_at, id;
 
+-- name: day_counts
+-- What there is of each asset on each day, whichever runs made it, and by which prompt: one hash, or 'mixed'.
+select l.received_on as day, count(*) as leads,
+       count(*) filter (where l.status = 'needs_review') as needs_review,
+       count(*) filter (where exists (select from company_profiles where lead_id = l.id)) as company_profiles,
+       count(*) filter (where exists (
+           select from notification_deliveries where lead_id = l.id)) as sales_notifications,
+       count(c.prompt_hash) as competitor_analyses,
+       case when min(c.prompt_hash) = max(c.prompt_hash) then min(c.prompt_hash) else 'mixed' end
+           as competitor_analyses_prompt,
+       count(b.prompt_hash) as business_analyses,
+       case when min(b.prompt_hash) = max(b.prompt_hash) then min(b.prompt_hash) else 'mixed' end
+           as business_analyses_prompt,
+       count(o.prompt_hash) as proposals,
+       case when min(o.prompt_hash) = max(o.prompt_hash) then min(o.prompt_hash) else 'mixed' end as proposals_prompt
+from leads l
+left join lateral (
+    select prompt_hash from lead_analyses where lead_id = l.id and kind = 'competitors' order by version desc limit 1
+) c on true
+left join lateral (
+    select prompt_hash from lead_analyses where lead_id = l.id and kind = 'business' order by version desc limit 1
+) b on true
+left join lateral (
+    select prompt_hash from proposals where lead_id = l.id and status <> 'accepted' order by version desc limit 1
+) o on true
+where l.received_on = any(:days)
+group by l.received_on;
+
 -- name: store_profile!
 insert into company_profiles (lead_id, version, website, status, company_name, sector, size_hint, facts, findings,
                               pages, fetched_at)
@@ -110,6 +138,10 @@ select distinct on (lead_id, kind) id, lead_id, kind, version, prompt_hash, requ
 from lead_analyses
 where lead_id = any(:lead_ids)
 order by lead_id, kind, version desc;
+
+-- name: lock_analyses!
+-- Runs that store an analysis of the same lead take turns, so that the second sees the first one's version.
+select pg_advisory_xact_lock(hashtextextended(:lead_id, 5));
 
 -- name: store_analysis^
 -- A new version, unless this very question was answered before: then that version, untouched.

@@ -2,9 +2,10 @@
 
 -- name: record!
 insert into asset_ledger (organization_id, asset, day, rows, needs_review, code_version, run_id, materialized_at)
-select k.organization_id, :asset, k.day, k.rows, k.parked, :code_version, :run_id, :now
-from unnest(cast(:organization_ids as uuid[]), cast(:days as date[]), cast(:rows as int[]), cast(:parked as int[]))
-    as k (organization_id, day, rows, parked)
+select o.id, :asset, k.day, k.rows, k.parked, k.code_version, :run_id, :now
+from unnest(cast(:slugs as text[]), cast(:days as date[]), cast(:rows as int[]), cast(:parked as int[]),
+            cast(:code_versions as text[])) as k (slug, day, rows, parked, code_version)
+join organizations o on o.slug = k.slug
 on conflict (organization_id, asset, day) do update
 set rows = excluded.rows, needs_review = excluded.needs_review, code_version = excluded.code_version,
     run_id = excluded.run_id, materialized_at = excluded.materialized_at;

@@ -42,7 +42,7 @@ update organizations set data_key_wrapped = :data_key_wrapped where id = :id and
 -- name: activate_organization!
 update organizations
 set status = case when status = 'provisioning' then 'active' else status end,
-    webhook_token_sha256 = :webhook_token_sha256
+    webhook_token_sha256 = :webhook_token_sha256, webhook_secret_sealed = :webhook_secret_sealed
 where id = :id;
 
 -- name: audit!

@@ -35,6 +35,9 @@ with held as (
 )
 select id from held union all select id from made;
 
+-- name: period_use$
+select used from usage_counters where metric = :metric and period_start = :period_start;
+
 -- name: commit_reservation!
 -- What was held becomes what was used (0 releases it). Work that outlived its lease is still counted.
 with old as (

@@ -1,0 +1,184 @@
+"""The operator's command line, `draggonnb`: the verbs, their options and their help.
+
+Lives here: only the surface. Each verb's work is in a module of its own, imported when the verb runs, so that
+`--help` and the light verbs start quickly and never import Dagster.
+Does not live here: what becomes of an error (`faults.py`), and any output (`screen.py`).
+"""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated
+from uuid import UUID
+
+import typer
+
+from draggonnb_pipelines.cli.faults import VerbGroup
+
+app = typer.Typer(
+    cls=VerbGroup,
+    help="DraggonnB CRMM: the back office of a marketing agency.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,  # its frames would show secrets
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+tenant_app = typer.Typer(help="Organizations: the agency's clients, each with a database of its own.")
+lead_app = typer.Typer(help="Leads.")
+inbox_app = typer.Typer(help="What webhooks brought, and what became of it.")
+audit_app = typer.Typer(help="The hash-chained audit logs.")
+for name, group in (("tenant", tenant_app), ("lead", lead_app), ("inbox", inbox_app), ("audit", audit_app)):
+    app.add_typer(group, name=name, no_args_is_help=True)
+
+Slug = Annotated[str, typer.Argument(help="The organization's slug, such as kloof-coffee.", show_default=False)]
+Day = ["%Y-%m-%d"]
+
+
+class InboxState(StrEnum):
+    """As the inbox's column `state`."""
+
+    RECEIVED = "received"
+    CLAIMED = "claimed"
+    DONE = "done"
+    DEAD = "dead"
+
+
+@app.callback()
+def main(
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Log more; show tracebacks.")] = False,
+) -> None:
+    from draggonnb_pipelines.cli.faults import set_up_logging
+
+    set_up_logging(verbose=verbose)
+
+
+@app.command("up")
+def up_verb() -> None:
+    """Run everything on this machine until Ctrl-C: database, API, Dagster, and the sandbox of missing vendors."""
+    from draggonnb_pipelines.cli.up import up
+
+    up()
+
+
+@app.command("demo")
+def demo_verb() -> None:
+    """Send one lead through everything, show what happened, and stop."""
+    from draggonnb_pipelines.cli.demo import demo
+
+    demo()
+
+
+@app.command("migrate")
+def migrate_verb() -> None:
+    """Bring the master database, the tenant template and every tenant on the same server up to date."""
+    from draggonnb_pipelines.cli.migrate import migrate_all
+
+    migrate_all()
+
+
+@app.command("doctor")
+def doctor_verb() -> None:
+    """Check everything that has to be right, and say what to do where it is not. Exit code 1 if anything is wrong."""
+    from draggonnb_pipelines.cli.doctor import doctor
+
+    doctor()
+
+
+@app.command("reprocess")
+def reprocess_verb(
+    from_day: Annotated[datetime, typer.Option("--from", formats=Day, help="First day (UTC).", show_default=False)],
+    to_day: Annotated[datetime, typer.Option("--to", formats=Day, help="Last day (UTC).", show_default=False)],
+    organization: Annotated[
+        list[str] | None, typer.Option(help="Whose leads; may be given several times.", show_default=False)
+    ] = None,
+    everyone: Annotated[bool, typer.Option("--all", help="The leads of every organization.")] = False,
+) -> None:
+    """Analyse the stored leads of these days again with the current prompts. Nobody is notified."""
+    from draggonnb_pipelines.cli.reprocess import reprocess
+
+    reprocess(organization or [], everyone=everyone, from_day=from_day.date(), to_day=to_day.date())
+
+
+@tenant_app.command("create")
+def tenant_create_verb(
+    slug: Slug,
+    name: Annotated[str, typer.Option(help="As clients write it, such as 'Kloof Coffee'.", show_default=False)],
+    owner_email: Annotated[str, typer.Option(help="Who is told about leads.", show_default=False)],
+    owner_phone: Annotated[
+        str | None, typer.Option(help="For WhatsApp, with country code, such as +27821234567.", show_default=False)
+    ] = None,
+    timezone: Annotated[str, typer.Option(help="An IANA zone.")] = "Africa/Johannesburg",
+    locale: Annotated[str, typer.Option(help="Language and country.")] = "en-ZA",
+) -> None:
+    """Create an organization with its own database. Safe to repeat, also after a crash."""
+    from draggonnb_pipelines.cli.tenants import create
+
+    create(slug, name=name, owner_email=owner_email, owner_phone=owner_phone, timezone=timezone, locale=locale)
+
+
+@tenant_app.command("list")
+def tenant_list_verb() -> None:
+    """List all organizations."""
+    from draggonnb_pipelines.cli.tenants import show_all
+
+    show_all()
+
+
+@tenant_app.command("show")
+def tenant_show_verb(
+    slug: Slug,
+    token: Annotated[bool, typer.Option("--token", help="Show the webhook token, a secret, too.")] = False,
+) -> None:
+    """Show one organization: its webhook, its database, and what waits for it."""
+    from draggonnb_pipelines.cli.tenants import show_one
+
+    show_one(slug, with_token=token)
+
+
+@lead_app.command("send")
+def lead_send_verb(
+    slug: Slug,
+    name: Annotated[str | None, typer.Option(help="The person's name.")] = None,
+    email: Annotated[str | None, typer.Option(help="E-mail address; this or --phone is needed.")] = None,
+    phone: Annotated[str | None, typer.Option(help="Phone number, as people type it.")] = None,
+    company: Annotated[str | None, typer.Option(help="The company's name.")] = None,
+    website: Annotated[str | None, typer.Option(help="The company's web site.")] = None,
+    message: Annotated[str | None, typer.Option(help="What the person wrote.")] = None,
+    delivery_id: Annotated[str | None, typer.Option(help="Repeat it, and the lead is not taken twice.")] = None,
+) -> None:
+    """Send a lead to the running API, as the organization's own web form would."""
+    from draggonnb_pipelines.cli.leads import send
+
+    fields = {"name": name, "email": email, "phone": phone, "company": company, "website": website, "message": message}
+    send(slug, {key: value for key, value in fields.items() if value is not None}, delivery_id=delivery_id)
+
+
+@inbox_app.command("list")
+def inbox_list_verb(
+    state: Annotated[InboxState | None, typer.Option(help="Only rows in this state.")] = None,
+    organization: Annotated[str | None, typer.Option(help="Only this organization's rows.")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=10_000, help="How many, newest first.")] = 50,
+) -> None:
+    """List deliveries, newest first, with the reason where one failed."""
+    from draggonnb_pipelines.cli.inbox import show_rows
+
+    show_rows(state=state.value if state else None, slug=organization, limit=limit)
+
+
+@inbox_app.command("replay")
+def inbox_replay_verb(
+    ids: Annotated[list[UUID] | None, typer.Argument(help="Rows that are dead or done.", show_default=False)] = None,
+    organization: Annotated[str | None, typer.Option(help="All dead rows of this organization.")] = None,
+) -> None:
+    """Put dead rows (or any finished ones by id) back to the start of the queue. Their effects do not repeat."""
+    from draggonnb_pipelines.cli.inbox import replay
+
+    replay(ids or [], slug=organization)
+
+
+@audit_app.command("verify")
+def audit_verify_verb(
+    organization: Annotated[str | None, typer.Option(help="Only this organization's log.")] = None,
+) -> None:
+    """Prove that the audit logs are as they were written. Exit code 1, and the broken entries, if one is not."""
+    from draggonnb_pipelines.cli.audit import verify
+
+    verify(organization)

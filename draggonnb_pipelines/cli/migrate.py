@@ -1,0 +1,103 @@
+"""`draggonnb migrate`: the master database, the tenant template, and every tenant on the same server.
+
+Does not live here: how a database is migrated (`resources/migrations.py`). One tenant's failure never stops another's.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass
+from typing import Any
+
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from draggonnb_pipelines.cli.installation import open_installation
+from draggonnb_pipelines.cli.screen import cell, console, table
+from draggonnb_pipelines.errors import OperatorError
+from draggonnb_pipelines.resources.migrations import ensure_tenant_template, migrate, seed_tenant
+from draggonnb_pipelines.resources.postgres import MasterDb, dsn_for
+from draggonnb_pipelines.settings import load_settings
+from draggonnb_pipelines.sql import MASTER_MIGRATIONS, TENANT_MIGRATIONS, load_queries
+
+INSTALLATION = load_queries("installation")
+TENANTS_AT_ONCE = 4
+
+
+@dataclass(frozen=True)
+class Migrated:
+    """One tenant's outcome: the files applied, or why not."""
+
+    slug: str
+    applied: tuple[str, ...] = ()
+    fault: str | None = None
+
+
+def migrate_all() -> None:
+    """1. master  2. the template, so that new tenants have the new schema  3. the tenants.
+
+    Raises:
+        OperatorError: master or some tenants could not be migrated; names them.
+    """
+    screen = console()
+    with open_installation(load_settings(), migrate_master=False) as settings:
+        applied = migrate(settings.dsn, MASTER_MIGRATIONS, on_step=lambda name: screen.print(f"master: {name}"))
+        screen.print(f"master: {len(applied)} migrations applied" if applied else "master: up to date")
+        screen.print(f"tenant template: {ensure_tenant_template(settings.dsn)}")
+        databases, own_servers = asyncio.run(_databases(settings.dsn))
+        outcomes = _migrate_tenants(settings.dsn, databases)
+    _report(outcomes, own_servers)
+
+
+async def _databases(dsn: str) -> tuple[list[dict[str, Any]], int]:
+    async with MasterDb(dsn, max_connections=1) as master, master.connection() as conn:
+        rows = [row async for row in INSTALLATION.tenant_databases(conn)]
+        return rows, await INSTALLATION.count_own_servers(conn)
+
+
+def _migrate_tenants(server_dsn: str, databases: Sequence[dict[str, Any]]) -> list[Migrated]:
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    outcomes: list[Migrated] = []
+    with Progress(*columns, console=console()) as progress, ThreadPoolExecutor(TENANTS_AT_ONCE) as workers:
+        task = progress.add_task("tenants", total=len(databases))
+        for done in as_completed([workers.submit(_migrate_tenant, server_dsn, row) for row in databases]):
+            outcomes.append(done.result())
+            progress.advance(task)
+    return sorted(outcomes, key=lambda outcome: outcome.slug)
+
+
+def _migrate_tenant(server_dsn: str, row: dict[str, Any]) -> Migrated:
+    slug: str = row["slug"]
+    if not row["is_there"]:
+        return Migrated(slug, fault=f"its database {row['database_name']} is not there ({row['status']})")
+    dsn = dsn_for(server_dsn, row["database_name"])
+    try:
+        applied = migrate(dsn, TENANT_MIGRATIONS)
+        if applied:
+            seed_tenant(dsn)
+    except OperatorError as error:
+        return Migrated(slug, fault=f"{error.message}; {error.remedy}")
+    return Migrated(slug, tuple(applied))
+
+
+def _report(outcomes: Sequence[Migrated], own_servers: int) -> None:
+    screen = console()
+    changed = [outcome for outcome in outcomes if outcome.applied]
+    failed = [outcome for outcome in outcomes if outcome.fault is not None]
+    up_to_date = len(outcomes) - len(changed) - len(failed)
+    screen.print(f"tenants: {len(changed)} migrated, {up_to_date} up to date, {len(failed)} failed")
+    if own_servers:
+        screen.print(f"tenants on servers of their own, not touched: {own_servers}")
+    if failed:
+        faults = table("failed", "why", unbroken=("failed",))
+        for outcome in failed:
+            faults.add_row(cell(outcome.slug), cell(outcome.fault))
+        screen.print(faults)
+        raise OperatorError(
+            f"{len(failed)} of {len(outcomes)} tenants could not be migrated: {_first_names(failed)}",
+            remedy="put right what the table says and migrate again: what was applied stays applied",
+        )
+
+
+def _first_names(failed: Sequence[Migrated], most: int = 5) -> str:
+    names = ", ".join(outcome.slug for outcome in failed[:most])
+    return names if len(failed) <= most else f"{names} and {len(failed) - most} more"

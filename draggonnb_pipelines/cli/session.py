@@ -1,0 +1,69 @@
+"""What a light verb works with: the opened installation, its master database, its vault, its tenants.
+
+Does not live here: starting the database server and finding the keys (`installation.py`).
+"""
+
+import contextlib
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+
+from draggonnb_pipelines.cli.installation import open_installation
+from draggonnb_pipelines.domain.organizations import Organization
+from draggonnb_pipelines.errors import OperatorError
+from draggonnb_pipelines.resources.migrations import pending
+from draggonnb_pipelines.resources.postgres import MasterDb, Tenants
+from draggonnb_pipelines.resources.vault import Vault
+from draggonnb_pipelines.settings import Settings, load_settings
+from draggonnb_pipelines.sql import MASTER_MIGRATIONS, load_queries
+
+ORGANIZATIONS = load_queries("organizations")
+
+
+@dataclass(frozen=True)
+class Session:
+    """One verb's view of the installation."""
+
+    settings: Settings
+    master: MasterDb
+    vault: Vault
+    tenants: Tenants
+
+    async def organization(self, slug: str) -> Organization:
+        """Raises OperatorError where there is none."""
+        async with self.master.connection() as conn:
+            row = await ORGANIZATIONS.get_organization(conn, slug=slug)
+        if row is None:
+            raise OperatorError(f"no organization has the slug {slug!r}", remedy="`draggonnb tenant list` shows all")
+        return Organization(**row)
+
+
+@contextlib.contextmanager
+def installation() -> Iterator[Settings]:
+    """The settings with a database that answers and has the current schema.
+
+    The embedded database is migrated when it is behind. A server of the operator's is only ever migrated by
+    `migrate` and `up`: other machines may still run the release before.
+
+    Raises:
+        OperatorError: no server, no keys, or a schema that is behind.
+    """
+    settings = load_settings()
+    is_embedded = settings.master_dsn is None
+    with open_installation(settings, migrate_master=is_embedded) as opened:
+        if not is_embedded and (missing := pending(opened.dsn, MASTER_MIGRATIONS)):
+            raise OperatorError(
+                f"the master database lacks {len(missing)} migrations, the first is {missing[0]}",
+                remedy="draggonnb migrate",
+            )
+        yield opened
+
+
+@contextlib.asynccontextmanager
+async def session(settings: Settings) -> AsyncIterator[Session]:
+    """Open master and tenants on the settings of an installation."""
+    vault = Vault(settings.keys)
+    async with (
+        MasterDb(settings.dsn, max_connections=2) as master,
+        Tenants(settings.dsn, vault, max_connections=8) as tenants,
+    ):
+        yield Session(settings, master, vault, tenants)

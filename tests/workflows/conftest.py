@@ -1,0 +1,113 @@
+"""One master database with two organizations for all tests of the workflows, emptied before each of them."""
+
+import asyncio
+import dataclasses
+import uuid
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+
+import psycopg
+import pytest
+from psycopg.sql import SQL, Identifier
+from pydantic import SecretStr
+
+from draggonnb_pipelines.domain.organizations import Organization
+from draggonnb_pipelines.resources.postgres import MasterDb, dsn_for
+from draggonnb_pipelines.resources.stack import Stack, open_stack
+from draggonnb_pipelines.resources.vault import Vault
+from draggonnb_pipelines.settings import Settings
+from draggonnb_pipelines.workflows.organizations import NewOrganization, create_organization
+from tests.conftest import MASTER_KEYS
+from tests.sandbox_process import Sandbox
+from tests.workflows.lead_work import impatient_claude
+
+# What the lead workflow writes, children before parents.
+TENANT_TABLES = (
+    "consents",
+    "lead_events",
+    "notification_deliveries",
+    "notifications",
+    "proposals",
+    "lead_analyses",
+    "ai_generation_log",
+    "evidence",
+    "company_profiles",
+    "contacts",
+    "leads",
+    "usage_reservations",
+    "usage_counters",
+)
+MASTER_TABLES = ("inbox", "proposal_links", "asset_ledger", "message_batches", "reprocessings")
+
+
+@dataclass(frozen=True)
+class World:
+    """A master database and its organizations; cloning new ones for each test would take most of the time."""
+
+    dsn: str
+    agency: Organization
+    outsider: Organization
+
+    def empty(self) -> None:
+        databases = [(self.agency.database_name, TENANT_TABLES), (self.outsider.database_name, TENANT_TABLES)]
+        for name, tables in [(None, MASTER_TABLES), *databases]:
+            dsn = dsn_for(self.dsn, name) if name else self.dsn
+            with psycopg.connect(dsn) as conn:
+                for table in tables:
+                    conn.execute(SQL("delete from {}").format(Identifier(table)))
+
+
+@pytest.fixture(scope="session")
+def world(postgres_dsn: str, master_template: str, tenant_template: str) -> Iterator[World]:
+    name = f"test_workflows_{uuid.uuid4().hex[:12]}"
+    with psycopg.connect(postgres_dsn, autocommit=True) as conn:
+        conn.execute(SQL("create database {} template {}").format(Identifier(name), Identifier(master_template)))
+    dsn = dsn_for(postgres_dsn, name)
+    made = asyncio.run(_create(dsn, "draggonnb", "outsider"))
+    yield World(dsn, *made)
+    with psycopg.connect(postgres_dsn, autocommit=True) as conn:
+        for database in [*(organization.database_name for organization in made), name]:
+            assert database is not None
+            conn.execute(SQL("drop database {} with (force)").format(Identifier(database)))
+
+
+async def _create(dsn: str, *slugs: str) -> list[Organization]:
+    prefix = f"test_{uuid.uuid4().hex[:8]}_"
+    made = []
+    async with MasterDb(dsn, max_connections=2) as master:
+        for slug in slugs:
+            new = NewOrganization(slug, slug.title(), f"sales@{slug}.example", "+27821234567")
+            created = await create_organization(
+                new, master=master, vault=Vault(MASTER_KEYS), server_dsn=dsn, prefix=prefix
+            )
+            made.append(created.organization)
+    return made
+
+
+@pytest.fixture
+def agency(world: World) -> Organization:
+    return world.agency
+
+
+@pytest.fixture
+def outsider(world: World) -> Organization:
+    """A second tenant that must stay empty whatever a test does to the first."""
+    return world.outsider
+
+
+@pytest.fixture
+async def stack(world: World, sandbox: Sandbox) -> AsyncIterator[Stack]:
+    """Everything that the workflows need, on emptied databases and a sandbox that answers at once."""
+    world.empty()
+    sandbox.settings(claude_latency_seconds=0.0, claude_batch_seconds=0.0)
+    settings = Settings(
+        _env_file=None,  # pyright: ignore[reportCallIssue]
+        master_dsn=world.dsn,
+        master_keys=SecretStr(MASTER_KEYS),
+        sandbox_port=sandbox.port,
+        retry_base_seconds=0.001,
+        notification_settle_seconds=1,
+        claude_batch_wait_seconds=0,
+    )
+    async with open_stack(settings) as opened, impatient_claude(opened) as claude:
+        yield dataclasses.replace(opened, claude=claude)
