@@ -1,7 +1,9 @@
-"""`python -m benchmarks [ingest] [tick] [burst]`: all of them without a name. Ratios in one run, no promises."""
+"""`python -m benchmarks [tick] [ingest] [burst]`: all of them without a name. Writes docs/benchmarks.md."""
 
 import importlib
 import sys
+
+from benchmarks.server import write_page
 
 NAMES = ("tick", "ingest", "burst")
 
@@ -12,6 +14,7 @@ def main(arguments: list[str]) -> None:
         if name not in NAMES:
             raise SystemExit(f"no benchmark {name!r}; there are {', '.join(NAMES)}")
         importlib.import_module(f"benchmarks.{name}").main([])
+    write_page()
 
 
 main(sys.argv[1:])

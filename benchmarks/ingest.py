@@ -1,7 +1,7 @@
 """Webhook ingest against a bare INSERT: the price of authentication, parsing, encryption and HTTP.
 
 Both write the same rows into the same table on the same server, each committed durably before it is answered:
-pgbench one INSERT per transaction, the API by its group commit. In turn, several rounds; the median ratio is the result.
+pgbench one INSERT per transaction, the API by its group commit. In turn, in several rounds; medians are shown.
 """
 
 import asyncio

@@ -21,6 +21,13 @@ from draggonnb_pipelines.settings import Settings, load_settings
 from draggonnb_pipelines.sql import MASTER_MIGRATIONS
 
 RESULTS = Path(__file__).parent / "results"
+PAGE = Path(__file__).parent.parent / "docs" / "benchmarks.md"
+PAGE_HEAD = """# Benchmarks
+
+Written by `make bench` from `benchmarks/results/`. Ratios between things measured in one run on one machine; absolute
+figures say something about that machine only. Durability is on: fsync and synchronous_commit are as Postgres ships
+them. Vendors are the sandbox's on loopback, and share the cores with what is measured.
+"""
 KEYS = "bench:" + "q83vEjRWeJC83xI0VniQq83vEjRWeJC83xI0VniQq80="
 console = Console()
 
@@ -52,14 +59,39 @@ def environment(settings: Settings) -> dict[str, str]:
 def report(
     name: str, title: str, columns: Sequence[str], rows: Sequence[Sequence[object]], data: Mapping[str, Any]
 ) -> None:
-    """Print the table and write the figures to `results/<name>.json`, with machine and date."""
+    """Print the table and write it with the figures behind it to `results/<name>.json`, with machine and date."""
+    cells = [[f"{cell:,.2f}" if isinstance(cell, float) else str(cell) for cell in row] for row in rows]
     table = Table(title=title, title_justify="left")
     for column in columns:
         table.add_column(column)
-    for row in rows:
-        table.add_row(*(f"{cell:,.2f}" if isinstance(cell, float) else str(cell) for cell in row))
+    for row in cells:
+        table.add_row(*row)
     console.print(table)
     RESULTS.mkdir(exist_ok=True)
     machine = {"cores": os.cpu_count(), "machine": platform.machine(), "python": platform.python_version()}
-    figures = {"benchmark": name, "at": datetime.now(UTC).isoformat(timespec="seconds"), "on": machine, **data}
+    figures = {
+        "benchmark": name,
+        "at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "on": machine,
+        "table": {"title": title, "columns": list(columns), "rows": cells},
+        **data,
+    }
     (RESULTS / f"{name}.json").write_text(json.dumps(figures, indent=2, default=str) + "\n")
+
+
+def write_page() -> None:
+    """Render docs/benchmarks.md from the results on disk: no figure in it is typed."""
+    parts = [PAGE_HEAD]
+    for file in sorted(RESULTS.glob("*.json")):
+        result = json.loads(file.read_text())
+        table, on = result["table"], result["on"]
+        parts.append(f"## {table['title']}\n")
+        parts.append(
+            f"`python -m benchmarks {result['benchmark']}`, {result['at']}, {on['cores']} cores {on['machine']},"
+        )
+        parts.append(f"Python {on['python']}.\n")
+        parts.append("| " + " | ".join(table["columns"]) + " |")
+        parts.append("|---" * len(table["columns"]) + "|")
+        parts += ["| " + " | ".join(row) + " |" for row in table["rows"]]
+        parts.append("")
+    PAGE.write_text("\n".join(parts))

@@ -8,7 +8,7 @@ from typing import Any
 
 import dagster as dg
 
-from draggonnb_pipelines.domain.reports import Markdown
+from draggonnb_pipelines.domain.reports import Markdown, markdown_text
 from draggonnb_pipelines.resources.bindings import MasterQueries
 from draggonnb_pipelines.resources.postgres import Connection
 from draggonnb_pipelines.sql import load_queries
@@ -53,7 +53,7 @@ def no_dead_deliveries(master: MasterQueries) -> dg.AssetCheckResult:
     rows = master.ask(dead)
     lines = ["| delivery | organization | received | reason |", "|---|---|---|---|"]
     for row in rows:
-        reason = str(row["last_error"]).replace("|", "\\|")[:200]
+        reason = markdown_text(row["last_error"], max_chars=200)
         lines.append(f"| `{row['id']}` | {row['slug']} | {row['received_at']:%Y-%m-%d %H:%M} | {reason} |")
     return dg.AssetCheckResult(
         passed=not rows,

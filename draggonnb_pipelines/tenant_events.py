@@ -12,7 +12,7 @@ from typing import Any
 import dagster as dg
 from dagster._core.events import AssetMaterializationPlannedData
 
-from draggonnb_pipelines.domain.reports import CheckOutcome, KeyReport, Link, Markdown, Metadata, PartitionKey
+from draggonnb_pipelines.domain.reports import CheckOutcome, KeyReport, Link, Markdown, Metadata, PartitionKey, markdown_text
 from draggonnb_pipelines.partitions import key as key_text
 from draggonnb_pipelines.partitions import parse, to_dagster
 
@@ -101,7 +101,7 @@ def verdict(failed: Mapping[PartitionKey, tuple[str, str]], *, total: int) -> dg
     slugs = list(dict.fromkeys(key.slug for key in failed))
     named = ", ".join(slugs[:10]) + (f" and {len(slugs) - 10} more" if len(slugs) > 10 else "")
     rows = [
-        f"| {key.slug} | {key.day.isoformat()} | {asset} | {_cell(reason)} |"
+        f"| {key.slug} | {key.day.isoformat()} | {asset} | {markdown_text(reason, max_chars=300)} |"
         for key, (asset, reason) in list(failed.items())[:SHOWN_FAILURES]
     ]
     table = "\n".join(["| organization | day | stopped at | reason |", "|---|---|---|---|", *rows])
@@ -113,6 +113,3 @@ def verdict(failed: Mapping[PartitionKey, tuple[str, str]], *, total: int) -> dg
     )
 
 
-def _cell(text: str) -> str:
-    """One line that cannot break out of a Markdown table's cell."""
-    return " ".join(text.split()).replace("|", "\\|")[:300]

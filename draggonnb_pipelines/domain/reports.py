@@ -5,6 +5,7 @@ Does not live here: how a report becomes events, tables and colours in the Dagst
 their tests therefore need no Dagster.
 """
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
@@ -20,9 +21,18 @@ class PartitionKey(NamedTuple):
 
 @dataclass(frozen=True)
 class Markdown:
-    """Metadata shown as rendered Markdown: short tables, previews. Never raw customer input (escape it first)."""
+    """Metadata shown as rendered Markdown: short tables, previews. Foreign text enters through `markdown_text` only."""
 
     text: str
+
+
+_MARKDOWN = re.compile(r"([\\`*_{}\[\]()#+!|<>~])")
+
+
+def markdown_text(value: object, *, max_chars: int = 500) -> str:
+    """One line that shows as itself: no link, image, HTML or table cell can be made by what a model or a person wrote."""
+    line = " ".join(str(value).split())
+    return _MARKDOWN.sub(r"\\\1", line if len(line) <= max_chars else line[: max_chars - 1] + "…")
 
 
 @dataclass(frozen=True)

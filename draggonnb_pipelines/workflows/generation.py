@@ -9,6 +9,7 @@ and what may be spent (`ai_budgets.py`).
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any, Generic, TypeVar
 from uuid import UUID, uuid4
@@ -29,6 +30,7 @@ from draggonnb_pipelines.workflows.ai_budgets import reserve_spend, settle_spend
 GENERATIONS = load_queries("generations")
 BATCH_RESERVATION_SECONDS = 26 * 3600  # batches end within 24 hours
 RUBBISH_RETRIES = 1
+PATIENCE_WITH_RUBBISH = timedelta(days=1)  # for so long a request for reprocessing is taken up again
 
 AnswerT = TypeVar("AnswerT", bound=BaseModel)
 
@@ -102,6 +104,13 @@ class Asker:
     ) -> None:
         key = _custom_id(organization, request)
         async with self.stack.tenants.open(organization) as tenant:
+            since = self.stack.now() - PATIENCE_WITH_RUBBISH
+            vain = await GENERATIONS.unusable_in_batches(tenant.conn, request_hash=request.request_hash, since=since)
+            if vain["answers"] > RUBBISH_RETRIES or vain["stop_reason"] == "refusal":
+                raise NeedsReview(
+                    f"Claude's {request.purpose} answer: unusable in {vain['answers']} message batches, "
+                    f"the last one ended with {vain['stop_reason']}"
+                )
             reservation = await reserve_spend(
                 self.stack, tenant, lead_id, request, key=key, lease_seconds=BATCH_RESERVATION_SECONDS
             )

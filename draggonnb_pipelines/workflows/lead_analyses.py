@@ -27,6 +27,7 @@ from draggonnb_pipelines.domain.analyses import (
 from draggonnb_pipelines.domain.evidence import Source
 from draggonnb_pipelines.domain.leads import LeadWork, Stage
 from draggonnb_pipelines.domain.organizations import Organization
+from draggonnb_pipelines.domain.reports import markdown_text
 from draggonnb_pipelines.prompts import Prompt, fence, load_prompt
 from draggonnb_pipelines.resources.claude import strict_schema
 from draggonnb_pipelines.resources.postgres import TenantDb
@@ -268,10 +269,11 @@ def _analysis_outcome(
 
 
 def _preview(analysis: BusinessAnalysis) -> str:
-    """The analysis as an operator reads it in the UI. Unverified wins are marked."""
+    """The analysis as an operator reads it in the UI. Unverified wins are marked; the model's text is escaped."""
     wins = [
-        f"{number}. **{win.title}** ({win.effort} effort, {win.impact} impact)"
-        f"{'' if win.is_supported else ' — *not verified*'}  \n   {win.why}"
+        f"{number}. **{markdown_text(win.title)}** ({win.effort} effort, {win.impact} impact)"
+        f"{'' if win.is_supported else ' — *not verified*'}  \n   {markdown_text(win.why)}"
         for number, win in enumerate(analysis.quick_wins, start=1)
     ]
-    return "\n".join([f"**{analysis.sector}**, {analysis.company_size}. {analysis.summary}", "", *wins])
+    head = f"**{markdown_text(analysis.sector)}**, {analysis.company_size}. {markdown_text(analysis.summary)}"
+    return "\n".join([head, "", *wins])

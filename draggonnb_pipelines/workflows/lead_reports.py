@@ -8,7 +8,7 @@ from typing import Any
 
 import psycopg
 
-from draggonnb_pipelines.domain.reports import CheckOutcome, KeyReport, Markdown, PartitionKey, StepReport
+from draggonnb_pipelines.domain.reports import CheckOutcome, KeyReport, Markdown, PartitionKey, StepReport, markdown_text
 from draggonnb_pipelines.errors import TenantUnavailable
 from draggonnb_pipelines.resources.stack import Stack
 from draggonnb_pipelines.sql import load_queries
@@ -127,7 +127,9 @@ def _table(outcomes: Sequence[Outcome]) -> str:
 
 
 def _cell(value: object) -> str:
-    return " ".join(str(value if value is not None else "not known").split()).replace("|", "\\|")[:200]
+    if isinstance(value, Markdown):
+        return value.text
+    return markdown_text("not known" if value is None else value, max_chars=200)
 
 
 async def _write_ledger(

@@ -24,6 +24,7 @@ from draggonnb_pipelines.domain.proposals import (
     ProposedPlan,
     ProposedQuickWin,
 )
+from draggonnb_pipelines.domain.reports import Markdown
 from draggonnb_pipelines.errors import NeedsReview
 from draggonnb_pipelines.prompts import Prompt, fence, load_prompt
 from draggonnb_pipelines.resources.claude import strict_schema
@@ -107,7 +108,7 @@ async def _write(
     url = await publish_link(stack, organization, work.lead_id, proposal_id, version)
     return Outcome(
         work,
-        columns={"version": version, "proposal": f"[open]({url})"},
+        columns={"version": version, "proposal": Markdown(f"[open]({url})")},
         tokens=generation.tokens if generation else 0,
         cost_usd=generation.cost_usd if generation else Decimal(0),
     )

@@ -1,4 +1,4 @@
-"""The analyses: every quote checked against a stored page, nothing invented passes for true, exactly three quick wins."""
+"""The analyses: every quote checked against a stored page, nothing invented passes for true, three quick wins."""
 
 import asyncio
 import hashlib

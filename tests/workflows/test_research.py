@@ -122,7 +122,7 @@ async def test_an_address_longer_than_evidence_may_hold_is_no_reason_to_lose_the
 async def test_bytes_that_the_database_cannot_hold_are_left_out_of_the_evidence(
     stack: Stack, sandbox: Sandbox, agency: Organization
 ) -> None:
-    page = "<html><title>A\x00B</title><body><p>Open &#0; every day\x00 from eight to five for our customers.</p></body></html>"
+    page = "<html><title>A\x00B</title><body><p>Open &#0; all day\x00 for our customers.</p></body></html>"
     html = {"content-type": "text/html; charset=utf-8"}
     sandbox.faults("GET nul.example/", {"kind": "status", "status": 200, "body": page, "headers": html}, repeat=True)
     await deliver(stack, agency, enquiry("nul.example"), "form-1")

@@ -6,6 +6,12 @@ select id, output, model, cost_usd, tokens_used from ai_generation_log where req
 -- name: usable_hashes
 select request_hash from ai_generation_log where usable and request_hash = any(:hashes);
 
+-- name: unusable_in_batches^
+-- How often message batches have answered this question in vain since :since, and how the last answer ended.
+select count(*) as answers, (array_agg(stop_reason order by attempt desc))[1] as stop_reason
+from ai_generation_log
+where request_hash = :request_hash and not usable and message_batch_id is not null and created_at > :since;
+
 -- name: lock_question!
 -- Two processes with the same answer take turns at numbering it.
 select pg_advisory_xact_lock(hashtextextended(:request_hash, 11));
