@@ -11,14 +11,13 @@ from draggonnb_pipelines.dagster_instance import PG_URL_VARIABLE
 from draggonnb_pipelines.event_retention import prune_asset_events
 from draggonnb_pipelines.resources.bindings import MasterQueries, RunStack
 from draggonnb_pipelines.settings import load_settings
-from draggonnb_pipelines.sql import load_queries
-from draggonnb_pipelines.workflows.lead_batches import organizations_by_id
-from draggonnb_pipelines.workflows.message_statuses import TOPIC, apply_statuses
-
-INBOX = load_queries("inbox")
+from draggonnb_pipelines.workflows.message_statuses import apply_all_statuses
 
 # The inbox itself hands rows out again when a run dies; a retry of the run would only meet an empty batch.
 INBOX_TAGS = {"dagster/max_retries": "0"}
+# New leads go before old ones; `dagster.yaml` lets one reprocessing run at a time.
+NEW_LEADS_TAGS = {**INBOX_TAGS, "dagster/priority": "10"}
+REPROCESSING_TAGS = {"dagster/max_retries": "0", "draggonnb/reprocessing": "leads"}
 
 
 def lead_config(**values: Any) -> dict[str, Any]:
@@ -43,7 +42,7 @@ qualify_leads = dg.define_asset_job(
     "qualify_leads",
     selection=LEAD_ASSETS,
     description="New deliveries: lead, research, analyses, proposal, notification. Launched by `lead_inbox`.",
-    tags=INBOX_TAGS,
+    tags=NEW_LEADS_TAGS,
     executor_def=dg.in_process_executor,
 )
 
@@ -52,20 +51,17 @@ reprocess_leads = dg.define_asset_job(
     selection=LEAD_ASSETS,
     description="Stored leads of chosen organizations (none: all) and days through the current prompts, by message "
     "batches at half the price; earlier versions stay, nobody is notified. Config: organizations, from_day, to_day.",
+    tags=REPROCESSING_TAGS,
     executor_def=dg.in_process_executor,
 )
 
 
 @dg.op(description="Status webhooks of WhatsApp that no lead run has applied on its way.")
 def apply_waiting_statuses(context: dg.OpExecutionContext, stack: RunStack) -> None:
-    async def apply(opened: Any) -> int:
-        async with opened.master.connection() as conn:
-            rows = INBOX.organizations_waiting(conn, topic=TOPIC, before=opened.now())
-            ids = {row["organization_id"] async for row in rows}
-        organizations = await organizations_by_id(opened, ids)
-        return sum([await apply_statuses(opened, organization) for organization in organizations.values()])
-
-    context.log.info(f"{stack.run(apply)} statuses applied")
+    done = stack.run(apply_all_statuses)
+    context.log.info(f"{done.applied} statuses applied")
+    for slug, reason in done.waiting.items():
+        context.log.warning(f"the statuses of {slug} wait for the next run: {reason}")
 
 
 @dg.job(executor_def=dg.in_process_executor, tags=INBOX_TAGS)

@@ -17,7 +17,6 @@ from draggonnb_pipelines.errors import OperatorError
 
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
 SANDBOX_SECRET = "sandbox"
-SANDBOX_APP_SECRET = "sandbox-app-secret"
 
 
 class Settings(BaseSettings):
@@ -138,8 +137,10 @@ class Settings(BaseSettings):
         return self.whatsapp_token.get_secret_value() if self.whatsapp_token else SANDBOX_SECRET
 
     @property
-    def whatsapp_signing_secret(self) -> str:
-        return self.whatsapp_app_secret.get_secret_value() if self.whatsapp_app_secret else SANDBOX_APP_SECRET
+    def whatsapp_signing_secret(self) -> str | None:
+        """What signs WhatsApp's webhooks. None: nothing can be proven, so none are taken. There is no default, since
+        the address is public; `installation.open_installation` makes one for the sandbox."""
+        return (self.whatsapp_app_secret and self.whatsapp_app_secret.get_secret_value()) or None
 
     @property
     def smtp_address(self) -> tuple[str, int]:

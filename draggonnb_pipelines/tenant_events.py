@@ -12,7 +12,15 @@ from typing import Any
 import dagster as dg
 from dagster._core.events import AssetMaterializationPlannedData
 
-from draggonnb_pipelines.domain.reports import CheckOutcome, KeyReport, Link, Markdown, Metadata, PartitionKey, markdown_text
+from draggonnb_pipelines.domain.reports import (
+    CheckOutcome,
+    KeyReport,
+    Link,
+    Markdown,
+    Metadata,
+    PartitionKey,
+    markdown_text,
+)
 from draggonnb_pipelines.partitions import key as key_text
 from draggonnb_pipelines.partitions import parse, to_dagster
 
@@ -111,5 +119,3 @@ def verdict(failed: Mapping[PartitionKey, tuple[str, str]], *, total: int) -> dg
         metadata={"failed": dg.MetadataValue.md(table), "failed_partitions": len(failed), "organizations": len(slugs)},
         allow_retries=False,
     )
-
-

@@ -38,6 +38,7 @@ class TenantRun(Generic[ConfigT]):
 
     Args:
         run_id: Dagster's id of this run.
+        root_run_id: of the first run that this one repeats; its own where it repeats none.
         keys: the partitions to work on, in order; organizations that failed in an earlier step are gone from it.
         config: the run's config; None for a chain that has none.
         log: the run's log, shown in the UI.
@@ -46,6 +47,7 @@ class TenantRun(Generic[ConfigT]):
     """
 
     run_id: str
+    root_run_id: str
     keys: tuple[PartitionKey, ...]
     config: ConfigT
     log: Any
@@ -193,19 +195,21 @@ class _Pass:
     context: dg.AssetExecutionContext
     config: dg.Config | None
     failed: dict[PartitionKey, tuple[str, str]] = field(default_factory=dict)
+    waiting: dict[PartitionKey, str] = field(default_factory=dict)
 
     def work_through(self, steps: Sequence[TenantStep], keys: Callable[..., Iterable[PartitionKey]]) -> Iterator[Any]:
         context = self.context
         is_range = context.has_partition_key or context.has_partition_key_range
         is_repeat = context.run.parent_run_id is not None or context.op_execution_context.retry_number > 0
-        run = TenantRun(context.run.run_id, (), self.config, context.log, is_range, is_repeat)
+        root_id = context.run.root_run_id or context.run.run_id
+        run = TenantRun(context.run.run_id, root_id, (), self.config, context.log, is_range, is_repeat)
         asked = [parse(key) for key in context.partition_keys] if is_range else self._call(keys, run)
         wanted = tuple(dict.fromkeys(asked))
         before = materialized_by_run_group(context.instance, context.run) if is_repeat else {}
         for step in steps:
             if step.skip_when and not is_range and step.skip_when(run):
                 continue
-            left = tuple(key for key in wanted if key not in self.failed)
+            left = tuple(key for key in wanted if key not in self.failed and key not in self.waiting)
             ready = before.get(step.spec.key, {})
             if is_range:
                 # Dagster planned these partitions anew, so without an event they would show as failed.
@@ -232,11 +236,17 @@ class _Pass:
             for key, reason in report.failed.items():
                 del open_keys[key]
                 self.failed[key] = (step.name, reason)
+            for key, reason in report.waiting.items():
+                del open_keys[key]
+                self.waiting[key] = reason
         for key in open_keys:
             self.failed[key] = (step.name, "the step did not report on this partition")
         failed = len(self.failed) - failed_before
+        waiting = len(self.waiting.keys() & set(run.keys))
+        done = len(run.keys) - failed - waiting
         self.context.log.info(
-            f"{step.name}: {len(run.keys) - failed} done, {failed} failed in {time.monotonic() - started:.1f} s"
+            f"{step.name}: {done} done, {failed} failed{f', {waiting} wait' if waiting else ''}"
+            f" in {time.monotonic() - started:.1f} s"
         )
 
     def _events(self, step: TenantStep, key: PartitionKey, report: KeyReport) -> Iterator[Any]:
@@ -251,6 +261,6 @@ class _Pass:
 
 def _refuse_strangers(step: TenantStep, report: StepReport, expected: Mapping[PartitionKey, None]) -> None:
     """A report on a key that was not asked for (or a second one) is a bug: it would paint the wrong partition."""
-    strangers = [key for key in [*report.done, *report.failed] if key not in expected]
+    strangers = [key for key in [*report.done, *report.failed, *report.waiting] if key not in expected]
     if strangers:
         raise ValueError(f"{step.name} reported on partitions that it was not given, or twice: {strangers[:5]}")

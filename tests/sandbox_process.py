@@ -1,6 +1,7 @@
 """The vendor sandbox as a real process, and the calls by which tests script it."""
 
 import contextlib
+import os
 import socket
 import subprocess
 import sys
@@ -51,14 +52,17 @@ class Sandbox:
 
 
 @contextlib.contextmanager
-def sandbox_process(*, webhook_base: str | None = None, port: int | None = None) -> Iterator[Sandbox]:
+def sandbox_process(
+    *, webhook_base: str | None = None, port: int | None = None, app_secret: str | None = None
+) -> Iterator[Sandbox]:
     """Start `python -m vendor_sandbox` on free ports and wait until it answers."""
     sandbox = Sandbox(port or free_port_pair())
     command = [sys.executable, "-m", "vendor_sandbox", "--port", str(sandbox.port)]
     command += ["--smtp-port", str(sandbox.smtp_port)]
     if webhook_base:
         command += ["--webhook-base", webhook_base]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    environment = os.environ | ({"VENDOR_SANDBOX_WHATSAPP_APP_SECRET": app_secret} if app_secret else {})
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, env=environment)
     try:
         _wait_for(f"{sandbox.url}/_sandbox/health", process)
         yield sandbox

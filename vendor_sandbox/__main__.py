@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import os
 from pathlib import Path
 
 import uvicorn
@@ -10,6 +11,8 @@ from vendor_sandbox.app import App
 from vendor_sandbox.connections import DroppableProtocol
 from vendor_sandbox.mail import start_mail_server
 from vendor_sandbox.state import Sandbox, SandboxSettings
+
+APP_SECRET_VARIABLE = "VENDOR_SANDBOX_WHATSAPP_APP_SECRET"
 
 
 def main() -> None:
@@ -20,8 +23,11 @@ def main() -> None:
     parser.add_argument("--smtp-port", type=int, help="SMTP (default: the HTTP port + 1)")
     parser.add_argument("--webhook-base", help="where status webhooks go, such as http://127.0.0.1:8080")
     parser.add_argument("--journal", type=Path, help="append every request to this file, one JSON object a line")
+    parser.epilog = f"{APP_SECRET_VARIABLE} in the environment: the secret that signs WhatsApp's status webhooks."
     arguments = parser.parse_args()
-    sandbox = Sandbox(settings=SandboxSettings(webhook_base=arguments.webhook_base), journal_file=arguments.journal)
+    settings = SandboxSettings(webhook_base=arguments.webhook_base)
+    settings.whatsapp_app_secret = os.environ.get(APP_SECRET_VARIABLE) or settings.whatsapp_app_secret
+    sandbox = Sandbox(settings=settings, journal_file=arguments.journal)
     config = uvicorn.Config(
         App(sandbox),  # pyright: ignore[reportArgumentType]
         host=arguments.host,

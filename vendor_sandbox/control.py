@@ -60,7 +60,8 @@ def _settings(call: Call, sandbox: Sandbox) -> Any:
         if not isinstance(values, dict):
             raise ValueError('send settings by name, such as {"claude_latency_seconds": 2.0}')
         sandbox.settings.update(values)
-    return vars(sandbox.settings)
+    # The secret is set here and never shown: with it a status webhook can be forged.
+    return {name: value for name, value in vars(sandbox.settings).items() if name != "whatsapp_app_secret"}
 
 
 def _health(call: Call, sandbox: Sandbox) -> Any:

@@ -24,7 +24,7 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 from draggonnb_pipelines.api import health, proposals, whatsapp
 from draggonnb_pipelines.api.docs import docs_page, with_lead_webhook
 from draggonnb_pipelines.api.health import Health
-from draggonnb_pipelines.api.leads import LeadWebhook
+from draggonnb_pipelines.api.leads import ORGANIZATIONS_PER_ADDRESS, LeadWebhook
 from draggonnb_pipelines.api.problems import INTERNAL, Problem, answer_http_error, answer_problem
 from draggonnb_pipelines.api.security import RateLimiter, Receivers
 from draggonnb_pipelines.resources.inbox import InboxWriter
@@ -58,6 +58,8 @@ def create_app(settings: Settings, *, now: Callable[[], datetime] = utc_now) -> 
             app.state.master, app.state.tenants = master, tenants
             app.state.receivers, app.state.writer, app.state.health = receivers, writer, probes
             app.state.page_limiter = RateLimiter(settings.api_rate_per_minute)
+            # Meta's few addresses bring the statuses of all organizations.
+            app.state.whatsapp_limiter = RateLimiter(settings.api_rate_per_minute * ORGANIZATIONS_PER_ADDRESS)
             app.state.lead_webhook = webhook
             watch = asyncio.create_task(probes.watch())
             try:

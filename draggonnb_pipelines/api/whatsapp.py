@@ -16,15 +16,24 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
 from draggonnb_pipelines.api.bodies import parse_json, read_body
-from draggonnb_pipelines.api.problems import MALFORMED, REFUSED, UNAUTHORIZED, UNAVAILABLE, Problem
-from draggonnb_pipelines.api.security import Receiver, Receivers
+from draggonnb_pipelines.api.problems import (
+    MALFORMED,
+    REFUSED,
+    THROTTLED,
+    UNAUTHORIZED,
+    UNAVAILABLE,
+    UNKNOWN,
+    Problem,
+)
+from draggonnb_pipelines.api.security import RateLimiter, Receiver, Receivers, network_of
 from draggonnb_pipelines.domain.inbox import Delivery, DeliveryKey, parsed_context, raw_context
 from draggonnb_pipelines.domain.organizations import AGENCY_SLUG
 from draggonnb_pipelines.resources.inbox import InboxUnavailable, InboxWriter
 from draggonnb_pipelines.resources.whatsapp import MessageStatus, is_signed_by_meta, parse_statuses
 from draggonnb_pipelines.settings import Settings
 
-MAX_BODY_BYTES = 3 * 1024 * 1024  # Meta's own limit for a webhook
+# Some four hundred statuses; read before the signature is seen, so less than the 3 MB that Meta allows itself.
+MAX_BODY_BYTES = 256 * 1024
 router = APIRouter(tags=["webhooks"])
 log = logging.getLogger(__name__)
 
@@ -45,8 +54,12 @@ async def verify_subscription(request: Request) -> Response:
 async def receive_statuses(request: Request) -> Response:
     """Store each status once (message and status are its key); Meta repeats until it gets a 200."""
     settings: Settings = request.app.state.settings
+    _limit(request)
+    secret = settings.whatsapp_signing_secret
+    if secret is None:
+        raise Problem(UNKNOWN, "WhatsApp is not configured here: DRAGGONNB_WHATSAPP_APP_SECRET is not set.")
     raw = await read_body(request, MAX_BODY_BYTES)
-    if not is_signed_by_meta(settings.whatsapp_signing_secret, raw, request.headers.get("x-hub-signature-256")):
+    if not is_signed_by_meta(secret, raw, request.headers.get("x-hub-signature-256")):
         raise Problem(UNAUTHORIZED, "X-Hub-Signature-256 is not the signature of this body.")
     try:
         text = raw.decode()
@@ -62,6 +75,13 @@ async def receive_statuses(request: Request) -> Response:
     except (InboxUnavailable, psycopg.OperationalError, PoolTimeout):
         raise Problem(UNAVAILABLE, "The database does not answer; send it again.", retry_after_seconds=5) from None
     return Response(b'{"stored": %d}' % len(deliveries), media_type="application/json")
+
+
+def _limit(request: Request) -> None:
+    limiter: RateLimiter = request.app.state.whatsapp_limiter
+    wait = limiter.seconds_to_wait(network_of(request.client.host if request.client else None))
+    if wait:
+        raise Problem(THROTTLED, f"Too many requests; come again in {wait} s.", retry_after_seconds=wait)
 
 
 async def _receiver_of(status: MessageStatus, receivers: Receivers) -> Receiver:
@@ -81,7 +101,7 @@ def _delivery(status: MessageStatus, receiver: Receiver) -> Delivery:
     values = asdict(status) | {"timestamp": status.timestamp.isoformat() if status.timestamp else None}
     plain = json.dumps(values).encode()
     return Delivery(
-        DeliveryKey(organization.id, "whatsapp_status", "whatsapp", f"{status.message_id[:250]}:{status.status[:40]}"),
+        DeliveryKey(organization.id, "whatsapp_status", "whatsapp", f"{status.message_id}:{status.status}"),
         "application/json",
         key.seal(plain, raw_context(organization.id)),
         key.seal(plain, parsed_context(organization.id)),

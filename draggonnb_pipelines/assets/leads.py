@@ -4,7 +4,7 @@ One chain serves a batch of the inbox, a range chosen in the UI, or a request fo
 """
 
 from collections.abc import Iterable, Mapping
-from datetime import UTC, date, datetime
+from datetime import date
 from uuid import UUID, uuid5
 
 import dagster as dg
@@ -65,7 +65,7 @@ def chosen_keys(run: TenantRun[LeadRun], stack: RunStack) -> Iterable[PartitionK
             request_id=request_id,
             starts_in_seconds=reprocessing.RUN_LEASE_SECONDS,
         )
-    return stack.run(reprocessing.reprocessing_keys, _request_id(run))
+    return stack.run(reprocessing.begin_request, _request_id(run), run.run_id)
 
 
 @tenant_asset(
@@ -218,9 +218,4 @@ def _report(
 
 def _request_id(run: TenantRun[LeadRun]) -> UUID:
     """The recorded request of this run; one made in the Launchpad has an id that its re-execution finds again."""
-    config = run.config
-    if config.reprocessing_id:
-        return UUID(config.reprocessing_id)
-    return uuid5(
-        _OWN_REQUESTS, f"{datetime.now(UTC).date()}|{config.from_day}|{config.to_day}|{','.join(config.organizations)}"
-    )
+    return UUID(run.config.reprocessing_id) if run.config.reprocessing_id else uuid5(_OWN_REQUESTS, run.root_run_id)

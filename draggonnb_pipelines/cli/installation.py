@@ -6,6 +6,8 @@ otherwise the embedded one is started (or joined, if `draggonnb up` holds it).
 
 import base64
 import contextlib
+import hashlib
+import hmac
 import os
 import secrets
 from collections.abc import Callable, Iterator
@@ -32,7 +34,8 @@ def quiet(_: str) -> None:
 def open_installation(
     settings: Settings, *, migrate_master: bool = True, tell: Callable[[str], None] = quiet
 ) -> Iterator[Settings]:
-    """Start or join the database server and yield settings with `master_dsn` and `master_keys` filled in.
+    """Start or join the database server and yield settings with `master_dsn` and `master_keys` filled in, and with
+    `whatsapp_app_secret` where the sandbox is to sign in Meta's place.
 
     Raises:
         OperatorError: no server, no keys, or a master schema that is behind while `migrate_master` is off.
@@ -45,7 +48,11 @@ def open_installation(
             server = held.enter_context(embedded_server(settings.embedded_postgres_dir))
             ensure_database(server, MASTER_DATABASE)
             dsn = dsn_for(server, MASTER_DATABASE)
-        opened = settings.model_copy(update={"master_dsn": dsn, "master_keys": SecretStr(_keys(settings))})
+        keys = _keys(settings)
+        filled: dict[str, object] = {"master_dsn": dsn, "master_keys": SecretStr(keys)}
+        if "whatsapp" in settings.sandboxed_vendors and not settings.whatsapp_app_secret:
+            filled["whatsapp_app_secret"] = SecretStr(_sandbox_app_secret(keys))
+        opened = settings.model_copy(update=filled)
         if migrate_master and pending(dsn, MASTER_MIGRATIONS):
             tell("migrating the master database")
             migrate(dsn, MASTER_MIGRATIONS)
@@ -93,3 +100,8 @@ def _keys(settings: Settings) -> str:
             os.link(partial, path)  # the first of two processes wins; neither ever sees half a key
         partial.unlink()
     return path.read_text().strip()
+
+
+def _sandbox_app_secret(keys: str) -> str:
+    """What the sandbox signs status webhooks with: of this installation alone, as the API's address may be public."""
+    return hmac.new(keys.encode(), b"draggonnb:sandbox:whatsapp-app-secret", hashlib.sha256).hexdigest()

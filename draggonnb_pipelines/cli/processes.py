@@ -142,6 +142,7 @@ def _environment(settings: Settings) -> dict[str, str]:
     shutil.copyfile(PROJECT_ROOT / "dagster.yaml", home / "dagster.yaml")
     return {
         **os.environ,
+        **signing_secrets(settings),
         "DRAGGONNB_STATE_DIR": str(settings.state_dir.resolve()),
         "DRAGGONNB_MASTER_DSN": settings.dsn,
         "DRAGGONNB_MASTER_KEYS": settings.keys,
@@ -153,6 +154,14 @@ def _environment(settings: Settings) -> dict[str, str]:
         "DAGSTER_HOME": str(home),
         "PYTHONUNBUFFERED": "1",
     }
+
+
+def signing_secrets(settings: Settings) -> dict[str, str]:
+    """What checks WhatsApp's webhooks, and for the sandbox what signs them: the same, unless Meta does it. Not on the
+    sandbox's command line, which every user of the machine can read."""
+    secret = settings.whatsapp_signing_secret or ""
+    sandbox = {"VENDOR_SANDBOX_WHATSAPP_APP_SECRET": secret} if "whatsapp" in settings.sandboxed_vendors else {}
+    return {"DRAGGONNB_WHATSAPP_APP_SECRET": secret} | sandbox
 
 
 def _start(process: Process, settings: Settings, environment: dict[str, str]) -> None:

@@ -4,10 +4,12 @@ import signal
 import time
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from draggonnb_pipelines.cli.installation import open_installation
 from draggonnb_pipelines.cli.processes import Running, running_stack
+from draggonnb_pipelines.resources.redaction import redact_dsn
 from draggonnb_pipelines.settings import load_settings
 
 console = Console()
@@ -40,7 +42,7 @@ def addresses(running: Running) -> Table:
     table.add_row("lead assets", f"{running.ui_url}/locations/draggonnb/asset-groups/leads/lineage")
     table.add_row("API", f"{settings.base_url}/docs")
     table.add_row("health", f"{settings.base_url}/api/health")
-    table.add_row("database", settings.dsn)
+    table.add_row("database", escape(redact_dsn(settings.dsn)))
     table.add_row("logs", str(settings.state_dir.resolve() / "logs"))
     if settings.sandboxed_vendors:
         names = ", ".join(settings.sandboxed_vendors)

@@ -118,7 +118,7 @@ class LeadReader:
 
     def _sort_fields(self) -> None:
         for key, value in self._found.fields.items():
-            word = re.sub(r"[^a-z0-9]+", "_", key.lower()).strip("_")
+            word = _word(key)
             if word in _ABOUT_THE_DELIVERY or _DROPPED.search(word):
                 continue
             if word in self._left:
@@ -180,7 +180,7 @@ class LeadReader:
             extra |= nested
         for key, value in extra.items():
             if has_forbidden_characters(key) or any(map(has_forbidden_characters, _strings(value))):
-                self._refuse(key if key.isprintable() else "body", "must not contain control characters")
+                self._refuse(key, "must not contain control characters")
                 return {}
         if self._unusable:
             extra["unusable"] = self._unusable
@@ -192,7 +192,9 @@ class LeadReader:
 
     def _set_aside(self, key: str, value: JsonValue, detail: str) -> None:
         text = value if isinstance(value, str) else json.dumps(value)
-        if self._found.shape == "web_form" or has_forbidden_characters(text):
+        if has_forbidden_characters(key):
+            self._refuse(key, "must not contain control characters in its name")
+        elif self._found.shape == "web_form" or has_forbidden_characters(text):
             self._refuse(key, detail)
         else:
             self._unusable[key] = text[:2000]
@@ -200,8 +202,12 @@ class LeadReader:
 
     def _refuse(self, key: str, detail: str) -> None:
         self._ok = False
-        key = key[:100] if key.isprintable() else "body"
+        key = (key if key.isprintable() else _word(key) or "body")[:100]
         self._faults.append(Fault(field=f"{self._found.path}.{key}" if self._found.path else key, detail=detail))
+
+
+def _word(key: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "_", key.lower()).strip("_")
 
 
 def _text(value: JsonValue) -> str:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 from pydantic import JsonValue
 
+from draggonnb_pipelines.domain.contact_details import has_forbidden_characters
 from draggonnb_pipelines.domain.lead_fields import FoundLead, LeadReader
 from draggonnb_pipelines.domain.organizations import Organization
 from draggonnb_pipelines.domain.submissions import (
@@ -127,14 +128,18 @@ def _meta_lead(lead: Mapping[str, JsonValue], path: str, faults: list[Fault]) ->
         fields.setdefault("created_time", lead["created_time"])
     facts: dict[str, JsonValue] = {key: lead[key] for key in _META_FACTS if lead.get(key) not in (None, "")}
     key = lead.get("leadgen_id") or lead.get("id")
-    consents = tuple(_disclaimers(lead.get("custom_disclaimer_responses")))
+    consents = tuple(_disclaimers(lead.get("custom_disclaimer_responses"), path, faults))
     source = lead.get("source") or "meta_lead_ads"
     yield FoundLead(path, "meta_lead_ads", dict(lead), fields, source, key, {"meta": facts} if facts else {}, consents)
 
 
-def _disclaimers(responses: JsonValue) -> Iterator[Consent]:
-    """The tick boxes under a lead ad; Meta sends their keys, not their words."""
-    for response in responses if isinstance(responses, list) else []:
+def _disclaimers(responses: JsonValue, path: str, faults: list[Fault]) -> Iterator[Consent]:
+    """The tick boxes under a lead ad; Meta sends their keys, not their words. A consent is never altered."""
+    name = f"{path}.custom_disclaimer_responses" if path else "custom_disclaimer_responses"
+    for i, response in enumerate(responses if isinstance(responses, list) else []):
         if isinstance(response, dict) and isinstance(key := response.get("checkbox_key"), str):
+            if has_forbidden_characters(key):
+                faults.append(Fault(field=f"{name}[{i}].checkbox_key", detail="must not contain control characters"))
+                continue
             purpose: ConsentPurpose = "marketing" if "market" in key.lower() else "contact"
             yield Consent(purpose=purpose, granted=response.get("is_checked") in ("1", 1, True), wording=key[:2000])

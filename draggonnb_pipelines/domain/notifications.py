@@ -22,10 +22,16 @@ class LeadNews:
     facts: tuple[tuple[str, str], ...]
     quick_wins: tuple[str, ...]
     link: str | None
+    subject_id: UUID | None = None  # what the news is about, where it is not the lead itself
 
     @property
     def event_key(self) -> str:
-        return f"{self.event}:{self.lead_id}"
+        return f"{self.event}:{self.subject_id or self.lead_id}"
+
+    @property
+    def has_template(self) -> bool:
+        """WhatsApp takes approved templates only; repeated enquiries go by mail and in the app."""
+        return self.event in ("new_lead_analysed", "lead_needs_review")
 
     @property
     def whatsapp_parameters(self) -> list[str]:
@@ -74,6 +80,26 @@ def needs_review(row: Mapping[str, Any]) -> LeadNews:
         ),
         quick_wins=(),
         link=None,
+    )
+
+
+def wrote_again(row: Mapping[str, Any], event: Mapping[str, Any]) -> LeadNews:
+    """A further enquiry of a lead that is open: nobody may miss it, so it is news of its own."""
+    company, payload = _company(row), event["payload"]
+    return LeadNews(
+        event="lead_wrote_again",
+        lead_id=row["lead_id"],
+        company=company,
+        subject=f"{company} wrote again",
+        facts=(
+            ("Message", payload.get("message") or "none"),
+            ("Source", event["source"]),
+            ("E-mail", payload.get("email") or "not given"),
+            ("Phone", payload.get("phone_e164") or "not given"),
+        ),
+        quick_wins=(),
+        link=None,
+        subject_id=event["inbox_id"],
     )
 
 

@@ -30,7 +30,7 @@ _MARKDOWN = re.compile(r"([\\`*_{}\[\]()#+!|<>~])")
 
 
 def markdown_text(value: object, *, max_chars: int = 500) -> str:
-    """One line that shows as itself: no link, image, HTML or table cell can be made by what a model or a person wrote."""
+    """One line that shows as itself: what a model or a person wrote can make no link, image, HTML or table cell."""
     line = " ".join(str(value).split())
     return _MARKDOWN.sub(r"\\\1", line if len(line) <= max_chars else line[: max_chars - 1] + "…")
 
@@ -69,22 +69,25 @@ class KeyReport:
 
 @dataclass(frozen=True)
 class StepReport:
-    """Every key that a step was given is in `done` or in `failed`; a key in neither is taken as failed.
+    """Every key that a step was given is in `done`, `waiting` or `failed`; a key in none is taken as failed.
 
     Args:
         done: per key what was written.
+        waiting: per key why it is neither: it goes on by itself later, so it gets no event and fails no run.
         failed: per key one line for an operator saying why, redacted (no personal data, no secrets).
     """
 
     done: Mapping[PartitionKey, KeyReport] = field(default_factory=dict)
     failed: Mapping[PartitionKey, str] = field(default_factory=dict)
+    waiting: Mapping[PartitionKey, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        both = self.done.keys() & self.failed.keys()
+        both = (self.done.keys() & self.failed.keys()) | (self.waiting.keys() & (self.done.keys() | self.failed.keys()))
         if both:
-            raise ValueError(f"reported as done and as failed: {sorted(both)}")
+            raise ValueError(f"reported twice, with different ends: {sorted(both)}")
 
     def with_idle(self, keys: Iterable[PartitionKey]) -> Self:
         """The same report, where keys that it does not mention had nothing to do: done with 0 rows."""
-        idle = {key: KeyReport(rows=0) for key in keys if key not in self.done and key not in self.failed}
-        return type(self)(done={**idle, **self.done}, failed=self.failed)
+        told = {**self.done, **self.failed, **self.waiting}
+        idle = {key: KeyReport(rows=0) for key in keys if key not in told}
+        return type(self)(done={**idle, **self.done}, failed=self.failed, waiting=self.waiting)

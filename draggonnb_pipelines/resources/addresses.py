@@ -23,7 +23,8 @@ from draggonnb_pipelines.errors import DraggonnbError, OperatorError
 
 PUBLIC_PORTS = frozenset({80, 443, 8080, 8443})
 MAX_URL_LENGTH = 2048
-RESOLVER_THREADS = 16
+# A look-up cannot be cancelled: a dead name server holds its thread for half a minute, whoever still waits for it.
+RESOLVER_THREADS = 64
 
 GetAddrInfo = Callable[..., list[tuple[Any, ...]]]
 IpAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -162,13 +163,15 @@ class PublicResolver(AbstractResolver):
     """Answers with global addresses only, so that the address which was checked is the one that is dialled.
 
     A name with public and private addresses keeps the public ones. It has threads of its own, because a dead
-    name server would otherwise hold the threads of the default executor for half a minute each.
+    name server would otherwise hold the threads of the default executor. Whoever asks for a name that is being looked
+    up waits for that look-up, so that one dead name takes one thread; an answer is not kept for those who ask later.
     """
 
     def __init__(self, connect_to: ConnectTo, getaddrinfo: GetAddrInfo) -> None:
         self._connect_to = connect_to
         self._getaddrinfo = getaddrinfo
         self._threads = ThreadPoolExecutor(RESOLVER_THREADS, thread_name_prefix="resolve")
+        self._under_way: dict[tuple[str, int], asyncio.Future[list[tuple[Any, ...]]]] = {}
 
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
@@ -181,16 +184,25 @@ class PublicResolver(AbstractResolver):
         """
         if target := self._connect_to.target(host):
             return [_result(host, *target)]
-        loop = asyncio.get_running_loop()
-        # The final dot makes the name absolute: no search domain of our own network is tried.
-        infos = await loop.run_in_executor(
-            self._threads, self._getaddrinfo, f"{host.removesuffix('.')}.", port, family, socket.SOCK_STREAM
-        )
+        infos = await self._look_up(host, port, family)
         addresses = dict.fromkeys(str(info[4][0]) for info in infos)
         public = [address for address in addresses if is_public_address(ipaddress.ip_address(address))]
         if not public:
             raise PublicFetchError("refused_address", f"{host} has no public address")
         return [_result(host, address, port) for address in public]
+
+    async def _look_up(self, host: str, port: int, family: socket.AddressFamily) -> list[tuple[Any, ...]]:
+        # The final dot makes the name absolute: no search domain of our own network is tried.
+        name = f"{host.removesuffix('.')}."
+        key = (name, family)
+        look_up = self._under_way.get(key)
+        if look_up is None:
+            look_up = asyncio.get_running_loop().run_in_executor(
+                self._threads, self._getaddrinfo, name, port, family, socket.SOCK_STREAM
+            )
+            self._under_way[key] = look_up
+            look_up.add_done_callback(lambda _: self._under_way.pop(key, None))
+        return await asyncio.shield(look_up)  # others may wait for it longer than this caller
 
     async def close(self) -> None:
         self._threads.shutdown(wait=False, cancel_futures=True)

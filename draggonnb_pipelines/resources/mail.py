@@ -36,6 +36,7 @@ _OWN_HEADERS = frozenset(
 )
 _HEADER_NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,60}")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029]")
+_ENCODED_WORD = re.compile(r"=(?=\?)")  # where one may begin, RFC 2047
 _LEADING_DOT = re.compile(rb"^\.", re.MULTILINE)
 _BARE_NEWLINE = re.compile(rb"\r\n|\r|\n")
 _ENHANCED = re.compile(r"\b([245]\.\d{1,3}\.\d{1,3})\b")
@@ -166,7 +167,22 @@ class Mailer:
     def _message(self, mail: Mail) -> tuple[bytes, str]:
         """The message on the wire (dot-stuffed, with its final dot) and the envelope's recipient."""
         recipient = _address(mail.to)
-        message = EmailMessage(policy=SMTP.clone(max_line_length=78))
+        headers = self._headers(mail, recipient)
+        try:
+            wire = _written(headers, mail.text, mail.html)
+        except (MessageError, ValueError) as error:
+            # From None: such an error quotes the text that it stumbled over.
+            kind = type(error).__name__
+            raise VendorError(VENDOR, ErrorClass.INPUT, f"the message cannot be written ({kind})") from None
+        wire = _LEADING_DOT.sub(b"..", wire)
+        return wire + (b"" if wire.endswith(b"\r\n") else b"\r\n") + b".\r\n", recipient
+
+    def _headers(self, mail: Mail, recipient: str) -> dict[str, str]:
+        """All headers but those of MIME.
+
+        `EmailMessage` decodes encoded words in what it is given and then writes the line breaks that were hidden in
+        them, so a name such as `=?utf-8?q?x=0d=0aBcc:...?=` would add headers and a body. A space makes it plain text.
+        """
         headers = {
             "From": str(self._sender),
             "To": recipient,
@@ -181,14 +197,26 @@ class Mailer:
             headers[name] = value
         for name, value in headers.items():
             if _CONTROL.search(value):
-                raise VendorError(VENDOR, ErrorClass.INPUT, f"header {name}: control characters are refused")
-            message[name] = value
-        message.set_content(mail.text, cte="quoted-printable")
-        if mail.html is not None:
-            message.add_alternative(mail.html, subtype="html", cte="quoted-printable")
-        wire = _BARE_NEWLINE.sub(b"\r\n", message.as_bytes())
-        wire = _LEADING_DOT.sub(b"..", wire)
-        return wire + (b"" if wire.endswith(b"\r\n") else b"\r\n") + b".\r\n", recipient
+                raise _control_characters(name)
+        # A space would break an address; what hides in one is found when the message is written.
+        plain = {name: _ENCODED_WORD.sub("= ", value) for name, value in headers.items() if name not in ("From", "To")}
+        return headers | plain
+
+
+def _written(headers: Mapping[str, str], text: str, html: str | None) -> bytes:
+    message = EmailMessage(policy=SMTP.clone(max_line_length=78))
+    for name, value in headers.items():
+        message[name] = value
+        if _CONTROL.search(str(message[name])):  # as it was understood, no longer as it was given
+            raise _control_characters(name)
+    message.set_content(text, cte="quoted-printable")
+    if html is not None:
+        message.add_alternative(html, subtype="html", cte="quoted-printable")
+    return _BARE_NEWLINE.sub(b"\r\n", message.as_bytes())
+
+
+def _control_characters(header: str) -> VendorError:
+    return VendorError(VENDOR, ErrorClass.INPUT, f"header {header}: control characters are refused")
 
 
 def _address(text: str) -> str:

@@ -7,9 +7,10 @@ Not here: SQL (`sql/queries`), migrations (`migrations.py`).
 import asyncio
 from collections import OrderedDict
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
+from uuid import UUID
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
@@ -22,6 +23,16 @@ from draggonnb_pipelines.resources.vault import TenantKey, Vault
 
 Connection = psycopg.AsyncConnection[DictRow]
 CONNECT_TIMEOUT_SECONDS = 5
+# A statement that hangs (a lock, a dead host) must not hold a place that other tenants need. No statement of ours takes
+# seconds; what is cut off is a database that is away, and comes again.
+STATEMENT_LIMITS = "-c statement_timeout=30s -c lock_timeout=10s"
+KEEPALIVES: dict[str, Any] = {
+    "keepalives_idle": 15,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 20_000,
+}
+PLACE_TIMEOUT_SECONDS = 60
 
 
 def dsn_for(server_dsn: str, database: str) -> str:
@@ -48,7 +59,13 @@ class MasterDb:
             max_size=max_connections,
             open=False,
             timeout=15,
-            kwargs={"autocommit": True, "row_factory": dict_row, "connect_timeout": CONNECT_TIMEOUT_SECONDS},
+            kwargs={
+                "autocommit": True,
+                "row_factory": dict_row,
+                "connect_timeout": CONNECT_TIMEOUT_SECONDS,
+                "options": STATEMENT_LIMITS,
+                **KEEPALIVES,
+            },
         )
 
     async def __aenter__(self) -> Self:
@@ -88,6 +105,8 @@ class Tenants:
         self._vault = vault
         self._max_idle = max_connections
         self._permits = asyncio.Semaphore(max_connections)
+        self._own_permits: dict[UUID, asyncio.Semaphore] = {}
+        self._per_tenant = max(1, max_connections // 4)
         self._idle: OrderedDict[int, tuple[Organization, Connection]] = OrderedDict()
 
     async def __aenter__(self) -> Self:
@@ -118,7 +137,7 @@ class Tenants:
             TenantUnavailable: it cannot be reached, or the connection broke while lent.
         """
         key = self.key(organization)
-        async with self._permits:
+        async with self._place(organization):
             try:
                 conn = await self._take(organization)
                 try:
@@ -127,6 +146,19 @@ class Tenants:
                     await self._give_back(organization, conn)
             except (psycopg.OperationalError, psycopg.InterfaceError) as error:
                 raise TenantUnavailable(organization.slug, _one_line(error)) from error
+
+    @asynccontextmanager
+    async def _place(self, organization: Organization) -> AsyncIterator[None]:
+        """A place among all, and one of the quarter that a single tenant may take: a slow one waits for itself."""
+        own = self._own_permits.setdefault(organization.id, asyncio.Semaphore(self._per_tenant))
+        async with AsyncExitStack() as held:
+            try:
+                async with asyncio.timeout(PLACE_TIMEOUT_SECONDS):
+                    await held.enter_async_context(own)
+                    await held.enter_async_context(self._permits)
+            except TimeoutError as error:
+                raise TenantUnavailable(organization.slug, "no connection was free within a minute") from error
+            yield
 
     async def _take(self, organization: Organization) -> Connection:
         for slot, (owner, conn) in reversed(self._idle.items()):
@@ -140,6 +172,9 @@ class Tenants:
             autocommit=True,
             row_factory=dict_row,
             connect_timeout=CONNECT_TIMEOUT_SECONDS,
+            # A pooler in front of a hosted tenant may refuse start-up options.
+            options=None if organization.dsn_sealed else STATEMENT_LIMITS,
+            **KEEPALIVES,
             prepare_threshold=None if organization.dsn_sealed else 5,  # a hosted tenant may sit behind a pooler
         )
 

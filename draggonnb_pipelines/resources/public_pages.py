@@ -5,6 +5,7 @@ addresses may be reached (`addresses.py`), the wire (`exchange.py`), what a page
 """
 
 import asyncio
+import re
 import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -33,12 +34,27 @@ from draggonnb_pipelines.resources.exchange import (
 
 CONNECTIONS = 128
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
+# Labels of the WHATWG encoding standard that Python knows too. Python decodes with more than charsets: punycode takes
+# minutes for a megabyte, unicode_escape and utf-7 make other characters than those that the page's guards looked at.
+WEB_CHARSETS = frozenset(
+    {"utf-8", "utf8", "utf-16", "utf-16le", "utf-16be", "us-ascii", "ascii", "latin1", "latin5", "latin9", "macintosh"}
+    | {f"iso-8859-{part}" for part in (*range(1, 12), *range(13, 17))}
+    | {f"{maker}125{page}" for maker in ("windows-", "cp") for page in range(9)}
+    | {"iso_8859-1", "iso8859-1", "koi8-r", "koi8-u", "ibm866", "cp866", "tis-620"}
+    | {"gbk", "gb2312", "gb18030", "big5", "big5-hkscs", "euc-jp", "iso-2022-jp", "shift_jis", "shift-jis", "sjis"}
+    | {"ms932", "euc-kr", "ks_c_5601-1987"}
+)
+# Not by `email`: that decodes RFC 2231's `charset*=` with whichever codec the server names.
+_CHARSET = re.compile(r";\s*charset\s*=\s*[\"']?([a-z0-9_:.-]{2,40})", re.IGNORECASE)
 ACCEPT = "text/html,application/xhtml+xml;q=0.9,text/plain;q=0.8,*/*;q=0.5"
 
 
 @dataclass(frozen=True, slots=True)
 class PublicPage:
-    """A page of the public internet, whatever its status; the body is decompressed, not decoded."""
+    """A page of the public internet, whatever its status; the body is decompressed, not decoded.
+
+    `charset` is what the server says, if it is one of `WEB_CHARSETS`.
+    """
 
     requested_url: str
     url: str
@@ -51,6 +67,12 @@ class PublicPage:
 
 def utc_now() -> datetime:
     return datetime.now(UTC)
+
+
+def web_charset(label: str) -> str | None:
+    """The charset in lower case, None if a page of the web may not be decoded with it."""
+    name = label.lower()
+    return name if name in WEB_CHARSETS else None
 
 
 class PublicPages:
@@ -112,14 +134,15 @@ class PublicPages:
         raise PublicFetchError("too_many_redirects", f"{len(seen)} redirects, the last one to {target.host}")
 
     def _page(self, requested_url: str, url: httpx.URL, answer: httpx.Response) -> PublicPage:
-        content_type = answer.headers.get("content-type", "").partition(";")[0].strip().lower()
+        content_type = answer.headers.get("content-type", "")
+        charset = _CHARSET.search(content_type)
         return PublicPage(
             requested_url=requested_url,
             url=str(url),
             status=answer.status_code,
-            content_type=content_type,
+            content_type=content_type.partition(";")[0].strip().lower(),
             body=answer.content,
-            charset=_known_charset(answer.charset_encoding),
+            charset=web_charset(charset.group(1)) if charset else None,
             fetched_at=self._now(),
         )
 
@@ -142,14 +165,3 @@ def _redirect(source: httpx.URL, location: str) -> httpx.URL:
         return check_public_url(str(source.join(location)))
     except (httpx.InvalidURL, UnicodeError, ValueError):
         raise PublicFetchError("bad_url", f"{source.host} redirects to something that is not a URL") from None
-
-
-def _known_charset(name: str | None) -> str | None:
-    """The charset if Python can decode text with it; servers send typing errors and codecs such as `hex`."""
-    if not name:
-        return None
-    try:
-        "a".encode(name)  # an empty text would not reach the codec
-    except (LookupError, ValueError):
-        return None
-    return name.lower()

@@ -1,11 +1,14 @@
 """Secrets out of text that is about to be logged, shown or stored as metadata.
 
-Lives here: the patterns, `redact` and the logging filter. Does not live here: the choice what to log; bodies, query
-strings and authorization headers are not logged in the first place, this is the net below.
+Lives here: the patterns, `redact`, `redact_dsn` and the logging filter. Does not live here: the choice what to log;
+bodies, query strings and authorization headers are not logged in the first place, this is the net below.
 """
 
 import logging
 import re
+
+import psycopg
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 MASK = "[redacted]"
 
@@ -17,11 +20,13 @@ _RULES: tuple[tuple[re.Pattern[str], str], ...] = (
     (
         re.compile(
             r"((?:api[_-]?key|token|secret|passwd|password|passphrase|private[_-]?key|master[_-]?keys"
-            r"|authorization|signature|cookie)[\"']?\s{0,3}(?:=>|[:=])\s{0,3}[\"']?)"
-            r"(?!(?:bearer|basic|digest) |\[redacted\])[^\s\"'&;}\])]+",
+            r"|authorization|signature|cookie)[\"']?\s{0,3}(?:=>|[:=])\s{0,3})"
+            # Whole where it stands in quotes, with a backslash before what belongs to it; else to the next delimiter.
+            r"(?:(\")(?!\[redacted\])(?:[^\"\\\n]|\\.)+|(')(?!\[redacted\])(?:[^'\\\n]|\\.)+"
+            r"|(?!(?:bearer|basic|digest) |\[redacted\])[^\s\"'&;}\])]+)",
             re.IGNORECASE,
         ),
-        rf"\1{MASK}",
+        rf"\1\2\3{MASK}",
     ),
     (
         re.compile(
@@ -32,6 +37,8 @@ _RULES: tuple[tuple[re.Pattern[str], str], ...] = (
         MASK,
     ),
 )
+_DSN_USER_PART = re.compile(r"(://[^:/@]*:).*@", re.DOTALL)
+_DSN_OPTION = re.compile(r"((?:password|secret)=)[^&]*", re.IGNORECASE)
 _EMAIL = re.compile(r"(?<![\w.+-])[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,8}")
 
 
@@ -40,6 +47,17 @@ def redact(text: str, *, emails: bool = False) -> str:
     for pattern, replacement in _RULES:
         text = pattern.sub(replacement, text)
     return _EMAIL.sub("[email]", text) if emails else text
+
+
+def redact_dsn(dsn: str) -> str:
+    """A Postgres DSN to show, in either form. Here nothing is guessed from punctuation, which passwords may hold."""
+    if "://" in dsn:
+        return _DSN_OPTION.sub(rf"\1{MASK}", _DSN_USER_PART.sub(rf"\1{MASK}@", dsn))
+    try:
+        parts = conninfo_to_dict(dsn)
+    except psycopg.ProgrammingError:
+        return MASK
+    return make_conninfo(**{name: MASK if name.endswith(("password", "secret")) else parts[name] for name in parts})
 
 
 class RedactingFilter(logging.Filter):

@@ -20,8 +20,12 @@ from draggonnb_pipelines.resources.http import HttpDoor
 
 VENDOR = "whatsapp"
 MAX_CALLBACK_DATA = 512
+MAX_MESSAGE_ID = 250
+STATUSES = frozenset({"sent", "delivered", "read", "failed"})
 _READ_TIMEOUT_SECONDS = 30.0
 _MAX_PARAMETER = 900
+_MAX_RECIPIENT = 64
+_MAX_ERROR_CODE = 10**9
 
 _BY_CODE = {
     **dict.fromkeys((130429, 131056, 80007, 4), ErrorClass.THROTTLED),
@@ -96,14 +100,25 @@ def is_signed_by_meta(app_secret: str, raw: bytes, header: str | None) -> bool:
 
 
 def parse_statuses(payload: Any) -> list[MessageStatus]:
-    """The statuses in a webhook's payload. Anything else in it (messages, unknown fields, rubbish) is passed over."""
+    """The statuses in a webhook's payload. Anything else in it (messages, unknown fields, rubbish) is passed over, and
+    so is a status that cannot be about a message of ours or that no database would take."""
     statuses: list[MessageStatus] = []
     for entry in _dicts(payload, "entry"):
         for change in _dicts(entry, "changes"):
             for status in _dicts(change.get("value"), "statuses"):
-                if isinstance(status.get("id"), str) and isinstance(status.get("status"), str):
+                if _is_usable(status):
                     statuses.append(_status(status))
     return statuses
+
+
+def _is_usable(status: dict[str, Any]) -> bool:
+    word, callback_data = status.get("status"), status.get("biz_opaque_callback_data")
+    return (
+        isinstance(word, str)
+        and word in STATUSES
+        and bool(_line(status.get("id"), MAX_MESSAGE_ID))
+        and (callback_data in (None, "") or bool(_line(callback_data, MAX_CALLBACK_DATA)))
+    )
 
 
 def _status(status: dict[str, Any]) -> MessageStatus:
@@ -113,9 +128,9 @@ def _status(status: dict[str, Any]) -> MessageStatus:
         message_id=status["id"],
         status=status["status"],
         callback_data=_text(status.get("biz_opaque_callback_data")),
-        recipient=_text(status.get("recipient_id")),
+        recipient=_line(status.get("recipient_id"), _MAX_RECIPIENT),
         timestamp=_time(status.get("timestamp")),
-        error_code=code if isinstance(code, int) else None,
+        error_code=code if isinstance(code, int) and abs(code) < _MAX_ERROR_CODE else None,
     )
 
 
@@ -181,6 +196,12 @@ def _dicts(parent: Any, key: str) -> list[dict[str, Any]]:
 
 def _text(value: Any) -> str | None:
     return value if isinstance(value, str) and value else None
+
+
+def _line(value: Any, max_length: int) -> str | None:
+    """Printable text of at most so many characters: no NUL, no lone surrogates, no line breaks."""
+    text = _text(value)
+    return text if text and len(text) <= max_length and text.isprintable() else None
 
 
 def _time(value: Any) -> datetime | None:

@@ -7,9 +7,11 @@ import dagster as dg
 from draggonnb_pipelines.jobs import batch_of, qualify_leads, reprocess_leads
 from draggonnb_pipelines.resources.bindings import MasterQueries
 from draggonnb_pipelines.resources.postgres import Connection
+from draggonnb_pipelines.settings import load_settings
 from draggonnb_pipelines.sql import load_queries
 
 INBOX = load_queries("inbox")
+BATCHES = load_queries("message_batches")
 ORGANIZATIONS = load_queries("organizations")
 
 
@@ -20,10 +22,16 @@ ORGANIZATIONS = load_queries("organizations")
     description="Failed lead runs: their rows are released, and the failure goes to the audit log.",
 )
 def failed_lead_runs(context: dg.RunFailureSensorContext, master: MasterQueries) -> None:
-    run = context.dagster_run
+    run, settings = context.dagster_run, load_settings()
 
     async def release(conn: Connection) -> int:
-        rows = await INBOX.release_run(conn, run_id=run.run_id, batch_id=batch_of(run.run_config))
+        rows = await INBOX.release_run(
+            conn,
+            run_id=run.run_id,
+            batch_id=batch_of(run.run_config),
+            base_seconds=settings.retry_base_seconds,
+        )
+        await BATCHES.postpone_run(conn, run_id=run.run_id, delay_seconds=settings.reprocess_poll_seconds)
         await ORGANIZATIONS.audit(
             conn,
             actor="dagster",

@@ -44,15 +44,16 @@ async def dispatch_batches(conn: Connection) -> dict[str, int]:
     await INBOX.bury_hopeless(conn, topic=TOPIC, max_attempts=settings.max_attempts)
     batches: dict[str, int] = {}
     for shard in range(settings.shards):
-        place = {"topic": TOPIC, "shards": settings.shards, "shard": shard}
-        if await INBOX.count_open_batches(conn, **place) >= OPEN_BATCHES:
-            continue
-        batch_id = uuid4()
-        rows = INBOX.dispatch_batch(
-            conn, **place, batch_id=batch_id, row_limit=settings.batch_size, lease_seconds=START_SECONDS
-        )
-        if count := len([row async for row in rows]):
-            batches[str(batch_id)] = count
+        for suspects in (False, True):
+            place = {"topic": TOPIC, "shards": settings.shards, "shard": shard, "suspects": suspects}
+            if await INBOX.count_open_batches(conn, **place) >= OPEN_BATCHES:
+                continue
+            batch_id = uuid4()
+            rows = INBOX.dispatch_batch(
+                conn, **place, batch_id=batch_id, row_limit=settings.batch_size, lease_seconds=START_SECONDS
+            )
+            if count := len([row async for row in rows]):
+                batches[str(batch_id)] = count
     return batches
 
 

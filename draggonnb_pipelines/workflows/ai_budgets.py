@@ -32,6 +32,7 @@ async def reserve_spend(
     *,
     key: str,
     lease_seconds: int = RESERVATION_SECONDS,
+    in_batch: bool = False,
 ) -> UUID:
     """Hold the worst case of this question against the lead's and the organization's budget.
 
@@ -40,7 +41,7 @@ async def reserve_spend(
         BudgetHeld: the organization's budget is not spent, but held.
     """
     settings = stack.settings
-    estimate = stack.claude.estimate_usd(request)
+    estimate = stack.claude.estimate_usd(request) / (2 if in_batch else 1)  # batches cost half
     spent = await GENERATIONS.lead_spend_usd(tenant.conn, lead_id=lead_id)
     if spent + estimate > Decimal(str(settings.lead_budget_usd)):
         raise NeedsReview(
@@ -52,9 +53,11 @@ async def reserve_spend(
     period = {"metric": AI_SPEND, "period_start": period_start}
     await USAGE.open_period(tenant.conn, **period, period_end=period_end, limit_value=limit)
     await USAGE.release_expired(tenant.conn)
-    reservation = await USAGE.reserve(
-        tenant.conn, **period, amount=micro_usd(estimate), key=key, lease_seconds=lease_seconds
-    )
+    async with tenant.conn.transaction():
+        await USAGE.lock_reservation(tenant.conn, key=key)  # two runs with the same question hold once
+        reservation = await USAGE.reserve(
+            tenant.conn, **period, amount=micro_usd(estimate), key=key, lease_seconds=lease_seconds
+        )
     if reservation is not None:
         return reservation
     used = await USAGE.period_use(tenant.conn, **period)

@@ -18,7 +18,7 @@ from psycopg.types.json import Jsonb
 from pydantic import BaseModel, ValidationError
 
 from draggonnb_pipelines.domain.organizations import Organization
-from draggonnb_pipelines.errors import DraggonnbError, NeedsReview
+from draggonnb_pipelines.errors import DraggonnbError, ErrorClass, NeedsReview, VendorError
 from draggonnb_pipelines.prompts import Prompt
 from draggonnb_pipelines.resources.claude import ClaudeAnswer, ClaudeRequest
 from draggonnb_pipelines.resources.postgres import TenantDb
@@ -29,6 +29,8 @@ from draggonnb_pipelines.workflows.ai_budgets import reserve_spend, settle_spend
 
 GENERATIONS = load_queries("generations")
 BATCH_RESERVATION_SECONDS = 26 * 3600  # batches end within 24 hours
+# Of one live question with its retries: a slow one must not hold up the batch that it is part of.
+ASK_SECONDS = 300
 RUBBISH_RETRIES = 1
 PATIENCE_WITH_RUBBISH = timedelta(days=1)  # for so long a request for reprocessing is taken up again
 
@@ -112,7 +114,13 @@ class Asker:
                     f"the last one ended with {vain['stop_reason']}"
                 )
             reservation = await reserve_spend(
-                self.stack, tenant, lead_id, request, key=key, lease_seconds=BATCH_RESERVATION_SECONDS
+                self.stack,
+                tenant,
+                lead_id,
+                request,
+                key=key,
+                lease_seconds=BATCH_RESERVATION_SECONDS,
+                in_batch=True,
             )
         self.missing.append(Missing(organization, lead_id, request, answer_type, reservation))
 
@@ -124,7 +132,12 @@ class Asker:
             async with self.stack.tenants.open(organization) as tenant:
                 reservation = await reserve_spend(self.stack, tenant, lead_id, request, key=str(uuid4()))
             try:
-                answer = await self.stack.claude.ask(request)
+                async with asyncio.timeout(ASK_SECONDS):
+                    answer = await self.stack.claude.ask(request)
+            except TimeoutError as error:
+                await self._release(organization, reservation)
+                slow = f"no answer to the {request.purpose} within {ASK_SECONDS} s"
+                raise VendorError("claude", ErrorClass.RETRY, slow) from error
             except BaseException:
                 await asyncio.shield(self._release(organization, reservation))
                 raise

@@ -34,7 +34,8 @@ from draggonnb_pipelines.resources.postgres import TenantDb
 from draggonnb_pipelines.resources.stack import Stack
 from draggonnb_pipelines.resources.websites import research_website
 from draggonnb_pipelines.workflows.generation import Asker, Generation, build_request
-from draggonnb_pipelines.workflows.lead_batches import LEADS, Batch, InboxBatch, Outcome, run_step
+from draggonnb_pipelines.workflows.lead_batches import LEADS, Batch, InboxBatch, Outcome
+from draggonnb_pipelines.workflows.lead_steps import run_step
 from draggonnb_pipelines.workflows.leads import gather_outcomes, lead_rows, store_pages
 
 SOURCE_CHARS = 24_000  # of one company's pages, about 6,000 tokens

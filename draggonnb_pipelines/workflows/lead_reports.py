@@ -8,7 +8,14 @@ from typing import Any
 
 import psycopg
 
-from draggonnb_pipelines.domain.reports import CheckOutcome, KeyReport, Markdown, PartitionKey, StepReport, markdown_text
+from draggonnb_pipelines.domain.reports import (
+    CheckOutcome,
+    KeyReport,
+    Markdown,
+    PartitionKey,
+    StepReport,
+    markdown_text,
+)
 from draggonnb_pipelines.errors import TenantUnavailable
 from draggonnb_pipelines.resources.stack import Stack
 from draggonnb_pipelines.sql import load_queries
@@ -30,8 +37,7 @@ async def report_step(
 ) -> StepReport:
     """One KeyReport per key, failures by key, and the ledger's rows written in one statement.
 
-    A key fails if a lead of it failed; one that only waits (for a message's fate, for a batch) fails too, with
-    "waits": it is not done yet, and the row comes again by itself.
+    A key fails if a lead of it failed. Where leads of it only wait (for a message's fate, for a batch), it waits.
 
     Args:
         code_version: the prompt's hash, for assets that rest on one.
@@ -41,14 +47,22 @@ async def report_step(
     for outcome in outcomes:
         by_key[outcome.work.key].append(outcome)
     failed = dict(broken or {})
+    waiting: dict[PartitionKey, str] = {}
     for key, of_key in by_key.items():
-        if problems := [outcome for outcome in of_key if outcome.problem is not None]:
-            failed.setdefault(key, _failure(of_key, problems))
-    counts, away = await _day_counts(stack, [key for key in keys if key not in failed])
+        problems = [outcome for outcome in of_key if outcome.problem is not None]
+        if problems and key not in failed:
+            only_waits = all(outcome.waits for outcome in problems)
+            (waiting if only_waits else failed)[key] = _reason(of_key, problems)
+    counts, away = await _day_counts(stack, [key for key in keys if key not in failed and key not in waiting])
     failed |= away
     done = {key: _key_report(asset, by_key.get(key, []), counts.get(key, {}), code_version) for key in counts}
     await _write_ledger(stack, asset, run_id, counts)
-    return StepReport(done=done, failed={key: reason for key, reason in failed.items() if key in set(keys)})
+    asked = set(keys)
+    return StepReport(
+        done=done,
+        failed={key: reason for key, reason in failed.items() if key in asked},
+        waiting={key: reason for key, reason in waiting.items() if key in asked},
+    )
 
 
 async def _day_counts(
@@ -106,7 +120,7 @@ def _checks(asset: str, outcomes: Sequence[Outcome]) -> list[CheckOutcome]:
     ]
 
 
-def _failure(outcomes: Sequence[Outcome], problems: Sequence[Outcome]) -> str:
+def _reason(outcomes: Sequence[Outcome], problems: Sequence[Outcome]) -> str:
     first = problems[0]
     assert first.problem is not None
     verb = "wait" if all(outcome.waits for outcome in problems) else "failed"

@@ -40,8 +40,8 @@ from draggonnb_pipelines.workflows.lead_batches import (
     Outcome,
     organizations_by_id,
     reason_of,
-    run_step,
 )
+from draggonnb_pipelines.workflows.lead_steps import run_step
 
 log = logging.getLogger(__name__)
 SITES_AT_ONCE = 32
@@ -160,6 +160,7 @@ def _capture_values(row: Mapping[str, Any], submission: LeadSubmission) -> dict[
         "website": submission.website,
         "message": submission.message,
         "qualification_data": Jsonb(submission.qualification_data),
+        "payload": Jsonb(submission.model_dump(mode="json", exclude_none=True)),
         "rule_score": score,
         "rule_score_reasons": Jsonb(reasons),
     }

@@ -9,12 +9,12 @@ import asyncio
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from draggonnb_pipelines.domain.leads import LeadWork, Stage
-from draggonnb_pipelines.domain.notifications import LeadNews, analysed, needs_review
+from draggonnb_pipelines.domain.leads import LeadWork, Stage, lead_id_for
+from draggonnb_pipelines.domain.notifications import LeadNews, analysed, needs_review, wrote_again
 from draggonnb_pipelines.domain.organizations import Organization
 from draggonnb_pipelines.errors import ErrorClass, VendorError
 from draggonnb_pipelines.resources.mail import Mail, message_id
@@ -22,7 +22,8 @@ from draggonnb_pipelines.resources.postgres import TenantDb
 from draggonnb_pipelines.resources.stack import Stack
 from draggonnb_pipelines.sql import load_queries
 from draggonnb_pipelines.workflows.lead_analyses import Dossier, open_dossiers
-from draggonnb_pipelines.workflows.lead_batches import INBOX, Batch, DayBatch, Outcome, run_step
+from draggonnb_pipelines.workflows.lead_batches import INBOX, LEADS, Batch, DayBatch, Outcome
+from draggonnb_pipelines.workflows.lead_steps import run_step
 from draggonnb_pipelines.workflows.message_statuses import apply_statuses
 from draggonnb_pipelines.workflows.pages import render
 from draggonnb_pipelines.workflows.proposals import PROPOSALS, proposal_url
@@ -33,6 +34,9 @@ TENANT = load_queries("tenant")
 SENDS_AT_ONCE = 20
 TAKE_AT_ONCE = 20  # rows between the intent and the answer: what a kill leaves to be settled
 MAX_SEND_ATTEMPTS = 6
+SEND_PATIENCE = timedelta(days=1)
+# An operator mends these; until then the messages wait, and none is lost.
+MENDABLE = frozenset({ErrorClass.AUTH, ErrorClass.CONFIG, ErrorClass.PERMISSION})
 PATIENCE_SECONDS = 24 * 3600  # how long a WhatsApp message may stay unknown before a person is asked
 
 
@@ -55,7 +59,7 @@ async def notify_sales(stack: Stack, batch: Batch) -> list[Outcome]:
             return [Outcome(work, columns={"notified": "nobody: reprocessing"}) for work in works]
         ids = [work.lead_id for work in works]
         dossiers = await open_dossiers(stack, organization, works)
-        await _plan(stack, organization, dossiers)
+        await _plan(stack, organization, works, dossiers)
         await _settle_unknown(stack, organization, ids)
         await _send_all(stack, organization, ids, permits)
         return await _outcomes(stack, organization, works, dossiers)
@@ -63,21 +67,27 @@ async def notify_sales(stack: Stack, batch: Batch) -> list[Outcome]:
     return await run_step(stack, batch, Stage.NOTIFIED, of_tenant)
 
 
-async def _plan(stack: Stack, organization: Organization, dossiers: Mapping[UUID, Dossier]) -> None:
-    """Write the outbox rows of all leads in one statement, and show the in-app ones."""
-    async with stack.tenants.open(organization) as tenant:
+async def _plan(
+    stack: Stack, organization: Organization, works: Sequence[LeadWork], dossiers: Mapping[UUID, Dossier]
+) -> None:
+    """Write the outbox rows of all leads in one statement, and show the in-app ones.
+
+    A proposal whose link goes out with them counts as sent from here on.
+    """
+    again = [i for work in works for i in work.inbox_ids if lead_id_for(i) != work.lead_id]
+    async with stack.tenants.open(organization) as tenant, tenant.conn.transaction():
         recipients = [row async for row in TENANT.lead_recipients(tenant.conn)]
         proposals = {
             row["lead_id"]: row async for row in PROPOSALS.current_proposals(tenant.conn, lead_ids=list(dossiers))
         }
-        rows = [
-            row
-            for lead_id, dossier in dossiers.items()
-            for row in _delivery_rows(
-                _news(stack, organization, dossier, proposals.get(lead_id)), organization, recipients
-            )
-        ]
-        await NOTIFICATIONS.plan_deliveries(tenant.conn, deliveries=json.dumps(rows, default=str))
+        news = [_news(stack, organization, dossier, proposals.get(key)) for key, dossier in dossiers.items()]
+        events = [row async for row in LEADS.event_rows(tenant.conn, inbox_ids=again)] if again else []
+        news += [wrote_again(dossiers[row["lead_id"]].row, row) for row in events if row["lead_id"] in dossiers]
+        rows = [row for one in news for row in _delivery_rows(one, organization, recipients)]
+        planned = NOTIFICATIONS.plan_deliveries(tenant.conn, deliveries=json.dumps(rows, default=str))
+        told = {row["event_key"] async for row in planned}
+        linked = [proposals[one.lead_id]["id"] for one in news if one.link and one.event_key in told]
+        await PROPOSALS.mark_sent(tenant.conn, ids=linked)
         await NOTIFICATIONS.show_in_app(tenant.conn, lead_ids=list(dossiers), now=stack.now())
 
 
@@ -97,7 +107,7 @@ def _delivery_rows(
         "text": render("lead_mail.txt.j2", news=news, organization=organization),
         "html": render("lead_mail.html.j2", news=news, organization=organization),
     }
-    whatsapp = {"template": news.event, "parameters": news.whatsapp_parameters}
+    whatsapp = {"template": news.event, "parameters": news.whatsapp_parameters} if news.has_template else None
     in_app = {"message": news.message, "lead_id": str(news.lead_id), "link": news.link}
     rows = []
     for person in recipients:
@@ -107,7 +117,7 @@ def _delivery_rows(
             {**common, "channel": "email", "recipient": person["email"], "payload": mail, "message_id": mail_id}
         )
         rows.append({**common, "channel": "in_app", "recipient": str(person["id"]), "payload": in_app})
-        if person["phone_e164"]:
+        if person["phone_e164"] and whatsapp:
             rows.append({**common, "channel": "whatsapp", "recipient": person["phone_e164"], "payload": whatsapp})
     return rows
 
@@ -120,17 +130,18 @@ async def _settle_unknown(stack: Stack, organization: Organization, lead_ids: li
             tenant.conn, lead_ids=lead_ids, now=now, settle_seconds=settings.notification_settle_seconds
         )
         await NOTIFICATIONS.resend_unknown_mails(tenant.conn, lead_ids=lead_ids)
-    await apply_statuses(stack, organization)
-    async with stack.tenants.open(organization) as tenant:
         since = await NOTIFICATIONS.unknown_messages_since(tenant.conn, lead_ids=lead_ids, now=now)
-    if since is None:
-        return
-    async with stack.master.connection() as conn:
-        alive_at = await INBOX.channel_alive_at(conn, topic="whatsapp_status", since=since)
-    async with stack.tenants.open(organization) as tenant:
-        await NOTIFICATIONS.settle_unknown_messages(
-            tenant.conn, lead_ids=lead_ids, channel_alive_at=alive_at, now=now, patience_seconds=PATIENCE_SECONDS
-        )
+    alive_at = None
+    if since is not None:
+        async with stack.master.connection() as conn:
+            # Read before statuses are applied: one that comes now may be the very one that proves the message sent.
+            alive_at = await INBOX.channel_alive_at(conn, topic="whatsapp_status", since=since)
+    await apply_statuses(stack, organization)
+    if since is not None:
+        async with stack.tenants.open(organization) as tenant:
+            await NOTIFICATIONS.settle_unknown_messages(
+                tenant.conn, lead_ids=lead_ids, channel_alive_at=alive_at, now=now, patience_seconds=PATIENCE_SECONDS
+            )
 
 
 async def _send_all(stack: Stack, organization: Organization, lead_ids: list[UUID], permits: asyncio.Semaphore) -> None:
@@ -181,16 +192,16 @@ async def _send(stack: Stack, organization: Organization, row: Mapping[str, Any]
         )
         return Sent(row["id"], "sent", vendor_id)
     except VendorError as error:
-        return Sent(row["id"], _status_after(error, row["attempts"]), None, str(error))
+        age = stack.now() - row["created_at"]
+        return Sent(row["id"], _status_after(error, row["attempts"], age), None, str(error))
 
 
-def _status_after(error: VendorError, attempts: int) -> str:
-    """Transient troubles are tried again a few times, unknown outcomes are settled, the rest is a person's."""
-    if attempts < MAX_SEND_ATTEMPTS:
-        if error.error_class is ErrorClass.AMBIGUOUS:
-            return "unknown"
-        if error.is_transient:
-            return "pending"
+def _status_after(error: VendorError, attempts: int, age: timedelta) -> str:
+    """Unknown outcomes are settled, transient troubles and wrong credentials have a day to pass, the rest is final."""
+    if error.error_class is ErrorClass.AMBIGUOUS and attempts < MAX_SEND_ATTEMPTS:
+        return "unknown"
+    if (error.is_transient or error.error_class in MENDABLE) and age < SEND_PATIENCE:
+        return "pending"
     return "failed" if error.error_class in (ErrorClass.INPUT, ErrorClass.BLOCKED) else "needs_review"
 
 

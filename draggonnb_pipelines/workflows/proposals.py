@@ -33,7 +33,8 @@ from draggonnb_pipelines.resources.stack import Stack
 from draggonnb_pipelines.sql import load_queries
 from draggonnb_pipelines.workflows.generation import Asker, Generation, build_request
 from draggonnb_pipelines.workflows.lead_analyses import Dossier, is_parked, open_dossiers
-from draggonnb_pipelines.workflows.lead_batches import Batch, Outcome, run_step
+from draggonnb_pipelines.workflows.lead_batches import Batch, Outcome
+from draggonnb_pipelines.workflows.lead_steps import run_step
 from draggonnb_pipelines.workflows.leads import gather_outcomes
 from draggonnb_pipelines.workflows.proposal_page import render_proposal
 
@@ -156,7 +157,10 @@ async def _store(
     async with stack.tenants.open(organization) as tenant, tenant.conn.transaction():
         # The version is printed on the page, so it is taken under a lock before rendering.
         await PROPOSALS.lock_proposals(tenant.conn, lead_id=str(lead_id))
-        version = await PROPOSALS.next_version(tenant.conn, lead_id=lead_id)
+        newest = await PROPOSALS.newest_version(tenant.conn, lead_id=lead_id)
+        if newest and newest["request_hash"] == request.request_hash:
+            return newest["id"], newest["version"]  # another run was here first
+        version = newest["version"] + 1 if newest else 1
         content = _content(organization, dossier, analysis["content"], generation.answer, plans, version, stack.now())
         return await _insert(tenant, lead_id, analysis, request, content)
 
@@ -165,9 +169,10 @@ async def _insert(
     tenant: TenantDb, lead_id: UUID, analysis: Mapping[str, Any], request: Any, content: ProposalContent
 ) -> tuple[UUID, int]:
     html = render_proposal(content, timezone=tenant.organization.timezone)
-    stored = await PROPOSALS.store_proposal(
+    proposal_id = uuid5(lead_id, f"{content.version}:{request.request_hash}")
+    await PROPOSALS.store_proposal(
         tenant.conn,
-        id=uuid5(lead_id, request.request_hash),
+        id=proposal_id,
         lead_id=lead_id,
         analysis_id=analysis["id"],
         version=content.version,
@@ -179,7 +184,7 @@ async def _insert(
         html_sha256=hashlib.sha256(html.encode()).hexdigest(),
         plan_key=content.plan.key,
     )
-    return stored["id"], stored["version"]
+    return proposal_id, content.version
 
 
 def _content(

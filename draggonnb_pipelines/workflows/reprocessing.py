@@ -68,6 +68,17 @@ async def request_reprocessing(
         )
 
 
+async def begin_request(stack: Stack, reprocessing_id: UUID, run_id: str) -> list[PartitionKey]:
+    """Its organizations and days with leads; a request without any is done."""
+    keys = await reprocessing_keys(stack, reprocessing_id)
+    async with stack.master.connection() as conn:
+        await BATCHES.take_reprocessing(conn, id=reprocessing_id, run_id=run_id)
+        if not keys:
+            reason = "there are no leads in that time"
+            await BATCHES.close_reprocessing(conn, id=reprocessing_id, run_id=run_id, state="done", reason=reason)
+    return keys
+
+
 async def reprocessing_keys(stack: Stack, reprocessing_id: UUID) -> list[PartitionKey]:
     """The organizations and days of a request on which there are leads, by the ledger."""
     async with stack.master.connection() as conn:

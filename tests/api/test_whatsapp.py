@@ -11,7 +11,7 @@ import pytest
 from draggonnb_pipelines.domain.inbox import parsed_context
 from draggonnb_pipelines.domain.organizations import Organization
 from draggonnb_pipelines.resources.postgres import Tenants
-from tests.api.conftest import APP_SECRET, VERIFY_TOKEN, Api
+from tests.api.conftest import APP_SECRET, VERIFY_TOKEN, Api, ServeApi
 
 PATH = "/webhooks/whatsapp"
 
@@ -99,3 +99,40 @@ async def test_without_any_organization_meta_is_told_to_come_again(api: Api, htt
     answer = await http.post(PATH, **signed(status("wamid.1", "sent", None)))
 
     assert answer.status_code == 503
+
+
+@pytest.mark.parametrize("guess", ["", "sandbox-app-secret"])
+async def test_without_an_app_secret_no_status_is_taken_whatever_signs_it(
+    serve_api: ServeApi, agency: Organization, guess: str
+) -> None:
+    with serve_api(whatsapp_app_secret=None) as api:
+        async with httpx.AsyncClient(base_url=api.url) as sender:
+            answer = await sender.post(PATH, **signed(status("wamid.1", "sent", None), secret=guess))
+
+        assert answer.status_code == 404
+        assert answer.json()["detail"].startswith("WhatsApp is not configured here")
+        assert api.inbox() == []
+
+
+async def test_a_body_over_the_cap_is_413_before_its_signature_is_looked_at(http: httpx.AsyncClient) -> None:
+    answer = await http.post(PATH, content=b" " * (256 * 1024 + 1), headers={"x-hub-signature-256": "nonsense"})
+
+    assert answer.status_code == 413
+
+
+async def test_one_address_may_not_ask_for_ever(serve_api: ServeApi) -> None:
+    with serve_api(api_rate_per_minute=1) as api:
+        async with httpx.AsyncClient(base_url=api.url) as sender:
+            answers = [await sender.post(PATH, content=b"{}") for _ in range(11)]
+
+    assert [answer.status_code for answer in answers] == [401] * 10 + [429]
+    assert int(answers[-1].headers["retry-after"]) > 0
+
+
+async def test_a_status_with_a_nul_does_not_keep_the_one_beside_it_out(
+    api: Api, http: httpx.AsyncClient, agency: Organization
+) -> None:
+    answer = await http.post(PATH, **signed(status("wamid.\x00", "sent", None), status("wamid.2", "sent", None)))
+
+    assert (answer.status_code, answer.json()) == (200, {"stored": 1})
+    assert [row["delivery_id"] for row in api.inbox()] == ["wamid.2:sent"]

@@ -109,6 +109,31 @@ def test_a_forms_unusable_value_is_refused_since_the_visitor_can_correct_it() ->
     assert faults({"email": "a@b.example", "phone": "call me"}) == ["phone"]
 
 
+@pytest.mark.parametrize("odd", ["\0", "\ud800", "\x1b"])
+def test_a_field_whose_name_cannot_be_stored_is_refused_in_every_shape(odd: str) -> None:
+    reachable = {"email": "a@b.co.za"}
+    unusable = {f"website{odd}": "not a url !"}
+    field_data = [{"name": "email", "values": ["a@b.co.za"]}, {"name": f"website{odd}", "values": ["not a url !"]}]
+
+    assert faults({"lead": reachable | unusable}) == ["lead.website"]
+    assert faults(reachable | unusable) == ["website"]
+    assert faults({"field_data": field_data}) == ["website"]
+    assert faults({"lead": reachable | {f"consent{odd}": "perhaps"}}) == ["lead.consent"]
+    assert faults({"lead": reachable | {f"Budget {odd}": "1"}}) == ["lead.budget"]
+    assert faults({"lead": reachable | {odd: "1"}}) == ["lead.body"]
+
+
+@pytest.mark.parametrize("key", ["\ud800", "\0", "marketing\x1b"])
+def test_a_tick_box_whose_words_cannot_be_stored_is_refused_since_consent_is_never_altered(key: str) -> None:
+    boxes = [{"checkbox_key": "call_me", "is_checked": "1"}, {"checkbox_key": key, "is_checked": "1"}]
+    lead = {"field_data": [{"name": "email", "values": ["a@b.co.za"]}], "custom_disclaimer_responses": boxes}
+
+    assert faults(lead) == ["custom_disclaimer_responses[1].checkbox_key"]
+    assert faults({"entry": [{"changes": [{"value": lead}]}]}) == [
+        "entry[0].changes[0].value.custom_disclaimer_responses[1].checkbox_key"
+    ]
+
+
 def test_n8n_may_send_numbers_a_list_and_its_own_organization() -> None:
     leads = read_leads(
         {"organization_id": str(AGENCY.id), "source": "Sheet", "leads": [{"phone": 27821234567}, {"email": "a@b.co"}]},

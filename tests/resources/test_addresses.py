@@ -1,7 +1,10 @@
 """The guard in front of URLs that customers give: what it refuses, line by line."""
 
+import asyncio
 import ipaddress
 import socket
+import threading
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -148,6 +151,71 @@ async def test_the_resolver_refuses_a_name_without_a_public_address() -> None:
             await resolver.resolve(host, 8190)
         assert caught.value.reason == "refused_address"
     await resolver.close()
+
+
+class StuckNames(Names):
+    """Answers 8.8.8.8, for names under `stuck.` only once it is told to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.release = threading.Event()
+
+    def __call__(self, host: str, port: int, *_: Any) -> list[tuple[Any, ...]]:
+        self.asked.append(host)
+        if host.startswith("stuck"):
+            self.release.wait(10)
+        return [(None, None, None, "", ("8.8.8.8", port))]
+
+
+@pytest.fixture
+async def stuck() -> AsyncIterator[tuple[StuckNames, PublicResolver]]:
+    names = StuckNames()
+    resolver = PublicResolver(ConnectTo({}), names)
+    yield names, resolver
+    names.release.set()
+    await resolver.close()
+
+
+async def test_thirty_names_that_never_answer_do_not_hold_up_an_honest_one(
+    stuck: tuple[StuckNames, PublicResolver],
+) -> None:
+    names, resolver = stuck
+    waiting = [asyncio.create_task(resolver.resolve(f"stuck{n}.test", 443)) for n in range(30)]
+    await asyncio.sleep(0)  # each has asked for its place before the honest one does
+
+    async with asyncio.timeout(2):
+        [found] = await resolver.resolve("acme.test", 443)
+
+    assert found["host"] == "8.8.8.8"
+    assert not any(task.done() for task in waiting)
+    names.release.set()
+    await asyncio.gather(*waiting)
+
+
+async def test_one_name_that_never_answers_is_asked_once_however_many_ask_and_give_up(
+    stuck: tuple[StuckNames, PublicResolver],
+) -> None:
+    names, resolver = stuck
+
+    for port in (80, 443):
+        impatient = [asyncio.wait_for(resolver.resolve("stuck.test", port), 0.05) for _ in range(100)]
+        gone = await asyncio.gather(*impatient, return_exceptions=True)
+        assert {type(error) for error in gone} == {TimeoutError}
+    patient = asyncio.create_task(resolver.resolve("stuck.test", 8443))
+    await asyncio.sleep(0)
+    names.release.set()
+
+    assert [(found["host"], found["port"]) for found in await patient] == [("8.8.8.8", 8443)]
+    assert names.asked == ["stuck.test."]
+
+
+async def test_a_name_is_asked_anew_once_its_look_up_is_over(stuck: tuple[StuckNames, PublicResolver]) -> None:
+    names, resolver = stuck
+
+    await asyncio.gather(resolver.resolve("acme.test", 443), resolver.resolve("acme.test", 443))
+    await resolver.resolve("acme.test", 443)
+
+    assert names.asked == ["acme.test.", "acme.test."]
 
 
 @pytest.mark.parametrize(

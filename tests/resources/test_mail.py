@@ -137,6 +137,7 @@ async def test_a_server_without_starttls_is_not_trusted_with_plain_text(sandbox:
         replace(MAIL, headers={"X-Lead: a\r\nBcc": "x@y.example"}),
         replace(MAIL, to="sales@kloof.example, other@kloof.example"),
         replace(MAIL, to="sales@kloof.example\r\nRCPT TO:<other@kloof.example>"),
+        replace(MAIL, to="=?utf-8?q?a=0d=0aBcc:_b?=@kloof.example"),
         replace(MAIL, to="no address"),
         replace(MAIL, to="@kloof.example"),
         replace(MAIL, to="sälés@kloof.example"),
@@ -145,6 +146,48 @@ async def test_a_server_without_starttls_is_not_trusted_with_plain_text(sandbox:
 )
 async def test_injected_headers_and_odd_recipients_are_refused_before_any_connection(mail: Mail):
     error = await refused(mailer(9), mail)
+
+    assert error.error_class is ErrorClass.INPUT
+
+
+ENCODED_WORD = "=?utf-8?q?x=0d=0aReply-To:_b@evil.example=0d=0aContent-Type:_text/html=0d=0a=0d=0a<h1>Pay_here</h1>?="
+
+
+@pytest.mark.parametrize(
+    "mail",
+    [
+        replace(MAIL, subject=ENCODED_WORD),
+        replace(MAIL, subject=f"New lead: {ENCODED_WORD}"),
+        replace(MAIL, subject=f"Köffie {ENCODED_WORD}"),
+        replace(MAIL, headers={"X-Lead": ENCODED_WORD}),
+    ],
+)
+async def test_an_encoded_word_in_a_name_stays_text_and_adds_no_header_and_no_body(mail: Mail):
+    async with speaking(final=b"250 queued\r\n") as (port, contents):
+        await mailer(port).send(mail)
+
+    head, _, body = contents[0].partition(b"\r\n\r\n")
+    names = [line.split(b":")[0].lower() for line in head.split(b"\r\n") if not line.startswith((b" ", b"\t"))]
+    extra = [name.lower().encode() for name in mail.headers]
+    own = [b"from", b"to", b"subject", b"date", b"message-id", b"auto-submitted"]
+    assert names == [*own, *extra, b"mime-version", b"content-type"]
+    assert b"Pay" not in body
+    message = message_from_bytes(contents[0], policy=policy.default)
+    assert (message["subject"], message.get_content_type()) == (
+        mail.subject.replace("=?", "= ?"),
+        "multipart/alternative",
+    )
+
+
+@pytest.mark.parametrize("mail", [replace(MAIL, subject="\ud800"), replace(MAIL, text="\ud800")])
+async def test_a_mail_that_cannot_be_written_is_the_fault_of_its_content(mail: Mail):
+    assert (await refused(mailer(9), mail)).error_class is ErrorClass.INPUT
+
+
+async def test_a_sender_whose_name_hides_a_line_break_is_refused():
+    hidden = "=?utf-8?b?eA0KQmNjOiBiQGV2aWwuZXhhbXBsZQ0K?="  # a line break and a Bcc
+
+    error = await refused(mailer(9, sender=f"{hidden} <hello@draggonnb.example>"))
 
     assert error.error_class is ErrorClass.INPUT
 

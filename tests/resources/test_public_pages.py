@@ -4,6 +4,7 @@ import asyncio
 import gzip
 import socket
 import threading
+import time
 import tracemalloc
 import zlib
 from collections.abc import AsyncIterator
@@ -13,6 +14,7 @@ from datetime import UTC, datetime
 import pytest
 
 from draggonnb_pipelines.resources.http import HttpDoor, PublicFetchError, PublicPage
+from draggonnb_pipelines.resources.public_pages import WEB_CHARSETS
 from tests.resources.raw_server import Behave, RawServer, Seen, answer, hang_up, raw_server, replies, stay_silent
 from tests.resources.test_addresses import Names
 
@@ -73,12 +75,34 @@ async def test_an_empty_redirect_that_claims_to_be_compressed_is_followed() -> N
     assert (page.url, page.status) == ("http://acme.example/b", 200)
 
 
-@pytest.mark.parametrize("charset", ["utf-99", "hex", "undefined", "", '"'])
+ODD_CODECS = ["punycode", "idna", "unicode_escape", "raw_unicode_escape", "rot13", "utf-7", "mbcs", "cp037", "charmap"]
+
+
+@pytest.mark.parametrize("charset", ["utf-99", "hex", "undefined", "", '"', *ODD_CODECS])
 async def test_a_charset_that_cannot_decode_text_is_left_out(charset: str) -> None:
     async with site(replies(answer(200, content_type=f"text/html; charset={charset}"))) as (door, _, _):
         page = await door.fetch_public("http://acme.example/", max_bytes=100, timeout_seconds=5)
 
     assert (page.content_type, page.charset) == ("text/html", None)
+
+
+@pytest.mark.parametrize("parameter", ["charset*=punycode''utf-8", "charset*=a%00b''x"])
+async def test_a_charset_that_is_itself_encoded_is_left_out(parameter: str) -> None:
+    async with site(replies(answer(200, content_type=f"text/html; {parameter}"))) as (door, _, _):
+        page = await door.fetch_public("http://acme.example/", max_bytes=100, timeout_seconds=5)
+
+    assert (page.content_type, page.charset) == ("text/html", None)
+
+
+@pytest.mark.parametrize("charset", sorted(WEB_CHARSETS))
+def test_every_charset_that_is_taken_decodes_megabytes_in_a_blink(charset: str) -> None:
+    started = time.process_time()
+
+    for unit in (b"a", b"\xff", b"\x1b$B", b"\x81\x30", b"-9z"):
+        (unit * (2_000_000 // len(unit))).decode(charset, "replace")
+
+    # A quadratic codec needs minutes; the bound only has to tell the two apart.
+    assert time.process_time() - started < 5
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from draggonnb_pipelines.resources.redaction import RedactingFilter, redact, redact_handlers
+from draggonnb_pipelines.resources.redaction import RedactingFilter, redact, redact_dsn, redact_handlers
 
 
 @pytest.mark.parametrize(
@@ -15,7 +15,9 @@ from draggonnb_pipelines.resources.redaction import RedactingFilter, redact, red
         ("authorization=Basic dXNlcjpwYXNz", "authorization=Basic [redacted]"),
         ("x-api-key: 12345", "x-api-key: [redacted]"),
         ('{"api_key": "12345", "n": 1}', '{"api_key": "[redacted]", "n": 1}'),
-        ("{'password': 'p w'}", "{'password': '[redacted] w'}"),
+        ("{'password': 'p w'}", "{'password': '[redacted]'}"),
+        ('{"password": "p \\" w", "n": 1}', '{"password": "[redacted]", "n": 1}'),
+        (r"host=db password='hunter\' 2' user=me", "host=db password='[redacted]' user=me"),
         ("GET /x?access_token=abc&page=2", "GET /x?access_token=[redacted]&page=2"),
         ("host=db password=hunter2 user=me", "host=db password=[redacted] user=me"),
         ("postgresql://me:hunter2@db/x", "postgresql://me:[redacted]@db/x"),
@@ -49,6 +51,27 @@ def test_ordinary_text_passes(text: str) -> None:
     assert redact(text) == text
 
 
+@pytest.mark.parametrize(
+    ("dsn", "shown"),
+    [
+        ("postgresql://me:hunter2@db:5432/x", "postgresql://me:[redacted]@db:5432/x"),
+        ("postgresql://me:hun?t@er/2@db/x", "postgresql://me:[redacted]@db/x"),
+        (
+            "postgresql://me@db/x?password=hun;ter2&sslmode=require",
+            "postgresql://me@db/x?password=[redacted]&sslmode=require",
+        ),
+        ("postgresql://me@db/x", "postgresql://me@db/x"),
+        ("user=me password=hun;ter2 dbname=x host=db", "user=me password=[redacted] dbname=x host=db"),
+        (r"host=db user=me password = 'hun \' ter2' dbname=x", "host=db user=me password=[redacted] dbname=x"),
+        ("host=db sslpassword=hunter2 dbname=x", "host=db sslpassword=[redacted] dbname=x"),
+        ("host=/var/tmp/x dbname=draggonnb user=postgres", "host=/var/tmp/x dbname=draggonnb user=postgres"),
+        ("host=db passwordhunter2", "[redacted]"),
+    ],
+)
+def test_a_dsn_is_shown_without_its_password(dsn: str, shown: str) -> None:
+    assert sorted(redact_dsn(dsn).split()) == sorted(shown.split())
+
+
 def test_addresses_of_people_are_masked_on_request() -> None:
     assert redact("to anna+x@acme.co.za and b@c.io", emails=True) == "to [email] and [email]"
 
@@ -76,7 +99,9 @@ def test_the_filter_cleans_message_arguments_and_traceback() -> None:
     assert [type(known) for known in logger.handlers[0].filters] == [RedactingFilter]
 
 
-@pytest.mark.parametrize("piece", ["a", "://", "token", "password ", "a@", "eyJ", "bearer ", "x.", "-_", "=", ":"])
+@pytest.mark.parametrize(
+    "piece", ["a", "://", "token", "password ", "a@", "eyJ", "bearer ", "x.", "-_", "=", ":", "token='", "\\"]
+)
 def test_hostile_text_does_not_make_it_slow(piece: str) -> None:
     started = time.perf_counter()
     redact(piece * (100_000 // len(piece)), emails=True)

@@ -53,6 +53,33 @@ async def test_two_megabytes_of_one_broken_tag_take_no_more_than_a_blink(unit: b
     assert time.process_time() - started < 5
 
 
+@pytest.mark.parametrize("codec", ["punycode", "idna", "unicode_escape", "utf-7", "rot13", "hex"])
+@pytest.mark.parametrize("place", ["header", "meta"])
+async def test_a_codec_that_is_no_charset_of_the_web_is_passed_over_at_once(codec: str, place: str):
+    meta = f'<meta charset="{codec}">' if place == "meta" else ""
+    words = "Ons +AGE- \\u0061 bedien koffie"
+    # After its last hyphen each letter is one insertion to punycode: a copy of the whole text, a million times.
+    body = f"<html><head>{meta}</head><body><p>{words}</p><script>-{'a' * 1_000_000}".encode()
+    content_type = "text/html" if place == "meta" else f"text/html; charset={codec}"
+
+    async with serving(**{"/": answer(200, body, content_type=content_type)}) as kloof:
+        started = time.process_time()
+        result = await kloof.research(page_max_bytes=2_000_000)
+
+    assert result.pages[0].text == words
+    assert time.process_time() - started < 5
+
+
+def test_a_meta_tag_of_spaces_takes_no_more_than_a_blink():
+    body = b"<meta" * 38 + b"charset=" + b" " * 4096
+    fetched = PublicPage("http://a.example/", "http://a.example/", 200, "text/html", body, None, NOW)
+    started = time.process_time()
+
+    read_page(fetched)
+
+    assert time.process_time() - started < 2  # a second for the import; it took four
+
+
 def test_one_page_of_each_kind_goes_before_a_second_of_any():
     links = [
         ("/services/a", ""),

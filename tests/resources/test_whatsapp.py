@@ -232,6 +232,35 @@ def test_statuses_are_read_and_everything_else_is_passed_over():
     ]
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"status": "deleted"},
+        {"status": "sent\x00"},
+        {"id": ""},
+        {"id": "w" * 251},
+        {"id": "wamid.\x00"},
+        {"id": "wamid.\ud800"},
+        {"id": "wamid.\n1"},
+        {"biz_opaque_callback_data": "x" * 513},
+        {"biz_opaque_callback_data": "kloof:\x00"},
+        {"biz_opaque_callback_data": ["kloof:1"]},
+    ],
+)
+def test_a_status_that_no_database_would_take_is_passed_over_and_the_others_are_read(change: dict[str, Any]):
+    good = {"id": "w" * 250, "status": "read", "biz_opaque_callback_data": "x" * 512}
+    payload = {"entry": [{"changes": [{"value": {"statuses": [good | change, good]}}]}]}
+
+    assert parse_statuses(payload) == [MessageStatus("w" * 250, "read", "x" * 512, None, None, None)]
+
+
+def test_what_is_odd_about_a_good_status_is_left_out():
+    odd = {"recipient_id": "2\x007", "timestamp": "9" * 40, "errors": [{"code": 10**12}]}
+    payload = {"entry": [{"changes": [{"value": {"statuses": [{"id": "wamid.1", "status": "failed"} | odd]}}]}]}
+
+    assert parse_statuses(payload) == [MessageStatus("wamid.1", "failed", None, None, None, None)]
+
+
 @pytest.mark.parametrize("payload", [None, [], "x", 7, {}, {"entry": {}}, {"entry": [{"changes": [{"value": []}]}]}])
 def test_no_shape_of_a_webhook_breaks_the_reading(payload: Any):
     assert parse_statuses(payload) == []

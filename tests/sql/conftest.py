@@ -56,6 +56,7 @@ def _fill(conn: Connection) -> None:
     )
     contact = value(conn, "insert into contacts (name, email_normalized) values ('A', 'a@b.example') returning id")
     conn.execute("insert into activities (type, contact_id) values ('note', %s)", [contact])
+    conn.execute("insert into client_custom_fields (entity, entity_id) values ('contact', %s)", [contact])
     conn.execute(
         "insert into leads (contact_id, source, received_at) values (%s, 'web', '2026-11-01T23:30:00Z')", [contact]
     )

@@ -6,6 +6,22 @@ import pytest
 from tests.sql.conftest import ROLES, Connection, OpenSession, auth_id, execute, value
 
 TABLES = "select relname as name from pg_class where relkind = 'r' and relnamespace = 'public'::regnamespace order by 1"
+# What deleting a row takes with it, at any depth, where signed-in people may delete the one and not the other.
+ERASED_UNASKED = """
+with recursive chain as (
+    select oid as origin, oid as target from pg_class
+    where relkind = 'r' and relnamespace = 'public'::regnamespace
+      and has_table_privilege('authenticated', oid, 'delete')
+    union
+    select c.origin, k.conrelid from chain c join pg_constraint k
+      on k.confrelid = c.target and k.contype = 'f' and k.confdeltype = 'c'
+)
+select c.origin::regclass || ' -> ' || c.target::regclass as name from chain c
+where not has_table_privilege('authenticated', c.target, 'delete')
+   or (select pg_get_expr(polqual, polrelid) from pg_policy where polrelid = c.target and polcmd = 'd')
+      <> (select pg_get_expr(polqual, polrelid) from pg_policy where polrelid = c.origin and polcmd = 'd')
+order by 1
+"""
 # Rows that each role sees; "-" is a refusal before any row is looked at.
 VISIBLE = {
     # table: owner, admin, editor, approver, viewer
@@ -24,6 +40,7 @@ WRITES = {
     "insert into contacts (name) values ('B')": ("owner", "admin", "editor"),
     "update contacts set name = 'B'": ("owner", "admin", "editor"),
     "delete from activities": ("owner", "admin", "editor"),
+    "delete from client_custom_fields": ("owner", "admin", "editor"),
     "update leads set status = 'contacted'": ("owner", "admin", "editor"),
     "update organizations set name = 'Kloof'": ("owner", "admin"),
     "update onboarding_checklist set completed = true": ("owner", "admin", "editor"),
@@ -39,6 +56,10 @@ REFUSED_TO_ALL = [
     "select credentials from social_accounts",
     "update social_accounts set credentials = '\\x00'",
     "select token_sealed from n8n_webhooks",
+    "delete from contacts",
+    "delete from leads",
+    "delete from consents",
+    "delete from proposals",
     "update leads set model_score = 100",
     "update organizations set slug = 'other'",
     "update users set auth_user_id = gen_random_uuid()",
@@ -89,6 +110,25 @@ def test_each_role_writes_what_it_may(session: OpenSession) -> None:
                     roles.append(role)
 
     assert {statement: tuple(roles) for statement, roles in wrote.items()} == WRITES
+
+
+def test_no_delete_takes_rows_with_it_that_the_same_role_may_not_delete(tenant_conn: Connection) -> None:
+    assert [row["name"] for row in execute(tenant_conn, ERASED_UNASKED)] == []
+
+
+def test_an_editor_cannot_erase_a_contact_with_its_lead_consent_and_accepted_proposal(
+    session: OpenSession, tenant_conn: Connection
+) -> None:
+    tenant_conn.execute(
+        "insert into consents (contact_id, purpose, granted, wording, source)"
+        " select id, 'contact', true, 'You may call me.', 'web' from contacts"
+    )
+
+    with session("editor") as conn, pytest.raises(psycopg.errors.InsufficientPrivilege):
+        conn.execute("delete from contacts")
+
+    counts = "select (select count(*) from contacts) + (select count(*) from leads) + (select count(*) from consents)"
+    assert value(tenant_conn, counts) == 3
 
 
 def test_sealed_columns_and_ledgers_are_refused_to_every_role(session: OpenSession) -> None:

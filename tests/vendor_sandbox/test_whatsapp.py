@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.sandbox_process import Sandbox
+from tests.sandbox_process import Sandbox, sandbox_process
 
 PARAMETERS = ["Kloof Books", "82", "Let customers book online", "https://draggonnb.example/p/1"]
 
@@ -143,6 +143,20 @@ def test_statuses_are_signed_and_carry_our_callback_data(sandbox: Sandbox, recei
     for path, signature, raw in receiver.received:
         assert path == "/webhooks/whatsapp"
         assert signature == "sha256=" + hmac.new(b"sandbox-app-secret", raw, hashlib.sha256).hexdigest()
+
+
+def test_the_signing_secret_can_be_given_from_outside_and_is_never_shown(receiver: Receiver) -> None:
+    base = f"http://127.0.0.1:{receiver.server_port}"
+    with sandbox_process(webhook_base=base, app_secret="of-this-installation") as own:
+        own.settings(whatsapp_status_seconds=0.02)
+        own.reset()
+        shown = httpx.get(f"{own.url}/_sandbox/settings").text
+        send(own)
+        receiver.statuses(2)
+
+    _, signature, raw = receiver.received[0]
+    assert signature == "sha256=" + hmac.new(b"of-this-installation", raw, hashlib.sha256).hexdigest()
+    assert "secret" not in shown
 
 
 def test_statuses_come_also_when_the_answer_was_lost_and_the_receiver_was_down(

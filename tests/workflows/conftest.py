@@ -3,7 +3,7 @@
 import asyncio
 import dataclasses
 import uuid
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 
 import psycopg
@@ -11,16 +11,21 @@ import pytest
 from psycopg.sql import SQL, Identifier
 from pydantic import SecretStr
 
+from draggonnb_pipelines import prompts
 from draggonnb_pipelines.domain.organizations import Organization
+from draggonnb_pipelines.domain.reports import PartitionKey
 from draggonnb_pipelines.resources.postgres import MasterDb, dsn_for
 from draggonnb_pipelines.resources.stack import Stack, open_stack
 from draggonnb_pipelines.resources.vault import Vault
 from draggonnb_pipelines.settings import Settings
+from draggonnb_pipelines.workflows import lead_analyses, proposals
+from draggonnb_pipelines.workflows.lead_reports import report_step
 from draggonnb_pipelines.workflows.organizations import NewOrganization, create_organization
 from tests.conftest import MASTER_KEYS
 from tests.sandbox_process import Sandbox
-from tests.workflows.lead_work import impatient_claude
+from tests.workflows.lead_work import deliver, enquiry, impatient_claude, work_through
 
+LOADED = (lead_analyses.competitors_prompt, lead_analyses.business_prompt, proposals.proposal_prompt)
 # What the lead workflow writes, children before parents.
 TENANT_TABLES = (
     "consents",
@@ -111,3 +116,31 @@ async def stack(world: World, sandbox: Sandbox) -> AsyncIterator[Stack]:
     )
     async with open_stack(settings) as opened, impatient_claude(opened) as claude:
         yield dataclasses.replace(opened, claude=claude)
+
+
+@pytest.fixture
+def change_prompt(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str, str], None]]:
+    """Another beginning of one prompt, as after a deployment; no words: the text as it was."""
+    read = prompts._read
+    changed: dict[str, str] = {}
+
+    def change(name: str, words: str) -> None:
+        changed[name] = f"{words} " if words else ""
+        for load in LOADED:
+            load.cache_clear()
+
+    monkeypatch.setattr(prompts, "_read", lambda name: changed.get(name, "") + read(name))
+    yield change
+    for load in LOADED:
+        load.cache_clear()
+
+
+@pytest.fixture
+async def keys(stack: Stack, agency: Organization) -> list[PartitionKey]:
+    """One lead that went all the way, and the partition that it belongs to."""
+    await deliver(stack, agency, enquiry("walmer-dental.example", phone="082 123 4567"), "form-1")
+    worked = await work_through(stack)
+    assert worked.problems == {}
+    found = await worked.batch.keys()
+    await report_step(stack, "leads", "run-1", found, worked.outcomes["capture_leads"])
+    return found

@@ -28,7 +28,7 @@ from tests.sandbox_process import Sandbox
 ANALYSES = (capture_leads, research_companies, analyse_competitors, analyse_businesses)
 STEPS = (*ANALYSES, write_proposals, notify_sales)
 MESSAGES = "POST /anthropic/v1/messages"
-PLACE = {"topic": "leads", "shards": 1, "shard": 0}
+PLACE = {"topic": "leads", "shards": 1, "shard": 0, "suspects": False}
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ def enquiry(host: str = "kloof-street-coffee.example", **changes: Any) -> dict[s
 
 
 async def deliver(
-    stack: Stack, organization: Organization, body: dict[str, object], delivery_id: str, *, source: str | None = None
+    stack: Stack, organization: Organization, body: dict[str, Any], delivery_id: str, *, source: str | None = None
 ) -> UUID:
     """Put one delivery into the inbox as the API does; a repeat gives the row that is there."""
     [read] = read_leads(body, organization)
@@ -91,6 +91,24 @@ async def deliver(
     return found["id"]
 
 
+async def fill_inbox(
+    stack: Stack, organization: Organization, rows: int, *, state: str = "received", seconds_ago: int = 3600
+) -> None:
+    """Rows numbered from 1, a second apart, without contents."""
+    await master_rows(
+        stack,
+        "insert into inbox (organization_id, topic, source, delivery_id, received_at, state, finished_at, batch_id)"
+        " select %s, 'leads', %s, number, now() - make_interval(secs => %s) + make_interval(secs => number), %s,"
+        " case when %s = 'done' then now() end, gen_random_uuid() from generate_series(1, %s) as number",
+        organization.id,
+        f"form-{state}",
+        seconds_ago,
+        state,
+        state,
+        rows,
+    )
+
+
 async def dispatch(conn: Connection, *, row_limit: int = 500, batch_id: UUID | None = None, **place: Any) -> list[UUID]:
     """Give waiting rows to a batch, as the sensor does; the ids of the rows."""
     chosen = INBOX.dispatch_batch(
@@ -100,10 +118,11 @@ async def dispatch(conn: Connection, *, row_limit: int = 500, batch_id: UUID | N
 
 
 async def claim(stack: Stack, run_id: str = "run-1", **options: Any) -> InboxBatch:
-    """A batch of what waits, claimed by a run."""
+    """One batch of what waits, rows that failed before included, claimed by a run."""
     batch_id = uuid4()
     async with stack.master.connection() as conn:
-        await dispatch(conn, batch_id=batch_id, **options)
+        for suspects in (False, True):
+            await dispatch(conn, batch_id=batch_id, suspects=suspects, **options)
     batch = InboxBatch(stack, batch_id, run_id)
     await batch.claim()
     return batch
@@ -159,6 +178,17 @@ async def inbox_states(stack: Stack) -> list[tuple[str, int, int]]:
 def questions(sandbox: Sandbox) -> list[str]:
     """What Claude was asked directly, in order: competitors, business or proposal."""
     return [_kind_of(entry["body"]) for entry in sandbox.journal("claude") if entry["route"] == MESSAGES]
+
+
+async def assert_books_balance(stack: Stack, organization: Organization) -> None:
+    """Nothing is held any more, and what was used is what the answers cost."""
+    [paid] = await tenant_rows(
+        stack, organization, "select coalesce(sum(cost_usd) * 1000000, 0)::bigint as microusd from ai_generation_log"
+    )
+    counters = await tenant_rows(stack, organization, "select used, reserved from usage_counters")
+    assert counters == [{"used": paid["microusd"], "reserved": 0}]
+    held = await tenant_rows(stack, organization, "select count(*) as n from usage_reservations where state = 'held'")
+    assert held == [{"n": 0}]
 
 
 def _kind_of(body: dict[str, Any]) -> str:

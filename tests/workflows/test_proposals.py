@@ -1,5 +1,6 @@
 """Proposals: one version per question, a link that stays, and an acceptance that nothing undoes."""
 
+import asyncio
 import hashlib
 
 import pytest
@@ -12,6 +13,7 @@ from tests.workflows.lead_work import STEPS, count, deliver, enquiry, master_row
 
 PROPOSE = STEPS[:5]
 PROPOSALS = "select version, status from proposals order by version"
+PAGES = "select id, version, html, html_sha256, content from proposals order by version"
 
 
 @pytest.fixture
@@ -69,20 +71,38 @@ async def test_the_stored_page_is_the_one_that_its_hash_names(
 async def test_a_changed_question_makes_a_second_version_and_keeps_the_first(
     stack: Stack, sandbox: Sandbox, agency: Organization, body: dict[str, object]
 ) -> None:
+    [first] = await tenant_rows(stack, agency, PAGES)
     await tenant_rows(stack, agency, "update leads set message = 'We have opened a second practice in Gqeberha.'")
 
     await deliver(stack, agency, body, "form-2")
     await work_through(stack, "run-2", steps=PROPOSE)
 
     assert questions(sandbox) == ["competitors", "business", "proposal"] * 2
-    assert await tenant_rows(stack, agency, PROPOSALS) == [
-        {"version": 1, "status": "superseded"},
-        {"version": 2, "status": "draft"},
-    ]
+    kept, second = await tenant_rows(stack, agency, PAGES)
+    assert kept == first
+    assert second["version"] == 2
+    assert second["html_sha256"] != first["html_sha256"]
     assert [row["version"] for row in await master_rows(stack, "select version from proposal_links order by 1")] == [
         1,
         2,
     ]
+
+
+async def test_runs_that_write_the_same_proposal_at_once_store_it_once(
+    stack: Stack, sandbox: Sandbox, agency: Organization
+) -> None:
+    sandbox.settings(claude_latency_seconds=0.05)
+    batches = []
+    for number in range(3):
+        await deliver(stack, agency, enquiry("old-mill-house.example"), f"form-{number}")
+        batches.append((await work_through(stack, f"run-{number}", steps=STEPS[:4])).batch)
+
+    parts = await asyncio.gather(*(write_proposals(stack, batch) for batch in batches))
+
+    assert [outcome.problem for part in parts for outcome in part] == [None] * 3
+    assert len({outcome.columns["proposal"] for part in parts for outcome in part}) == 1
+    assert await tenant_rows(stack, agency, PROPOSALS) == [{"version": 1, "status": "draft"}]
+    assert len(await master_rows(stack, "select * from proposal_links")) == 1
 
 
 async def test_an_accepted_proposal_stays_whatever_comes_later(

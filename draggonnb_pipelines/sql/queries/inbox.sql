@@ -20,12 +20,14 @@ join inbox i using (organization_id, topic, source, delivery_id);
 -- name: dispatch_batch
 -- Give the waiting rows, and those whose lease ran out, to a new batch: at most :row_limit rows, the organizations
 -- taking turns, so that one client's thousand leads do not hold up another's one. The lease covers the run's start.
+-- Rows that were in two fruitless attempts are :suspects: they come in batches of their own, smaller with each attempt,
+-- so that a row that kills its run is alone before it is buried.
 with waiting as (
-    select id, organization_id, received_at from inbox
-    where state = 'received' and topic = :topic and not_before <= now()
+    select id, organization_id, received_at, attempts from inbox
+    where state = 'received' and topic = :topic and not_before <= now() and (attempts >= 2) = :suspects
     union all
-    select id, organization_id, received_at from inbox
-    where state = 'claimed' and topic = :topic and lease_until < now()
+    select id, organization_id, received_at, attempts from inbox
+    where state = 'claimed' and topic = :topic and lease_until < now() and (attempts >= 2) = :suspects
 ), turns as (
     select w.id, row_number() over (partition by w.organization_id order by w.received_at) as turn, w.received_at
     from waiting w
@@ -33,7 +35,10 @@ with waiting as (
     where o.status = 'active' and mod(o.shard, :shards) = :shard
 ), chosen as (
     select i.id from inbox i
-    where i.id in (select id from turns order by turn, received_at limit :row_limit)
+    where i.id in (
+        select id from turns order by turn, received_at
+        limit (select greatest(:row_limit / power(4, case when :suspects then max(attempts) else 0 end), 1)::int
+               from waiting))
       and (i.state = 'received' or (i.state = 'claimed' and i.lease_until < now()))
     for update skip locked
 )
@@ -125,14 +130,19 @@ from given
 where inbox.id = given.id;
 
 -- name: release_run!
--- A run has ended for certain: what it held, and what it was given and never came to claim, may be taken again at once.
-update inbox set lease_until = now()
+-- A run has ended for certain: what it held, and what it was given and never came to claim, may be taken again, later
+-- with each attempt: a fault that is nobody's (a bad release, a full disk) must not use up all attempts in a minute.
+update inbox
+set state = 'received', lease_until = null,
+    not_before = now() + case when attempts < 2 then interval '0'
+                              else make_interval(secs => :base_seconds * power(4, attempts - 2)) end
 where state = 'claimed' and (run_id = :run_id or (batch_id = cast(:batch_id as uuid) and run_id is null));
 
 -- name: waiting_summary^
--- For health and freshness: how many rows wait, and since when the oldest of them could have been done.
-select count(*) as waiting, min(received_at) as oldest
-from inbox where state in ('received', 'claimed');
+-- For freshness: how many leads' rows of active organizations wait, and since when the oldest could have been done.
+select count(*) as waiting, min(greatest(i.received_at, i.not_before)) as oldest
+from inbox i join organizations o on o.id = i.organization_id
+where i.state in ('received', 'claimed') and i.topic = 'leads' and o.status = 'active' and i.not_before <= now();
 
 -- name: list_rows
 select i.id, o.slug, i.topic, i.source, i.delivery_id, i.state, i.stage, i.attempts, i.received_at, i.not_before,
@@ -154,8 +164,8 @@ where o.id = inbox.organization_id
 returning inbox.id;
 
 -- name: channel_alive_at$
--- When a topic last brought something since :since: proof that the vendor's webhooks reach us.
-select max(received_at) from inbox where topic = :topic and received_at > :since;
+-- When a topic last brought something that was worked off, since :since: proof that the vendor's webhooks reach us.
+select max(received_at) from inbox where topic = :topic and received_at > :since and state = 'done';
 
 -- name: waiting_deliveries
 -- Deliveries of a topic that are worked off in place, without a batch: oldest first.
@@ -167,14 +177,22 @@ limit :row_limit;
 -- name: close_deliveries!
 update inbox set state = 'done', finished_at = now(), attempts = attempts + 1 where id = any(:ids) and state = 'received';
 
+-- name: bury_deliveries!
+-- Those among them that cannot be applied: out of the way, each with its reason.
+update inbox
+set state = 'dead', finished_at = now(), attempts = attempts + 1, last_error = buried.error
+from unnest(cast(:ids as uuid[]), cast(:errors as text[])) as buried (id, error)
+where inbox.id = buried.id and inbox.state = 'received';
+
 -- name: organizations_waiting
 -- Whose deliveries of a topic wait since before :before.
 select distinct organization_id from inbox where topic = :topic and state = 'received' and received_at < :before;
 
 -- name: count_open_batches$
--- Batches that runs of this shard hold or are about to take.
+-- Batches that runs of this shard hold or are about to take; those of suspects are counted by themselves.
 select count(distinct i.batch_id) from inbox i join organizations o on o.id = i.organization_id
-where i.topic = :topic and i.state = 'claimed' and i.lease_until >= now() and mod(o.shard, :shards) = :shard;
+where i.topic = :topic and i.state = 'claimed' and i.lease_until >= now() and mod(o.shard, :shards) = :shard
+  and (i.attempts >= 2) = :suspects;
 
 -- name: one_row^
 select id, state, stage, run_id, lead_id, received_at, finished_at, last_error from inbox where id = :id;

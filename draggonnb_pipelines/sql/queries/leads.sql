@@ -57,7 +57,7 @@ with prior as (
     select id, true as is_new from opened union all select id, false from known
 ), event as (
     insert into lead_events (lead_id, source, delivery_id, inbox_id, occurred_at, payload)
-    select id, :source, :delivery_id, :inbox_id, :received_at, :qualification_data from lead
+    select id, :source, :delivery_id, :inbox_id, :received_at, :payload from lead
     on conflict do nothing
 )
 select lead.id as lead_id, lead.is_new, cast(:inbox_id as uuid) as inbox_id from lead;
@@ -80,6 +80,10 @@ left join lateral (
 ) p on true
 where l.id = any(:lead_ids)
 order by l.received_at, l.id;
+
+-- name: event_rows
+-- Deliveries as they came, by their inbox ids.
+select lead_id, inbox_id, source, occurred_at, payload from lead_events where inbox_id = any(:inbox_ids);
 
 -- name: leads_of_days
 select id as lead_id, received_on from leads where received_on = any(:days) order by received_at, id;
@@ -144,20 +148,22 @@ order by lead_id, kind, version desc;
 select pg_advisory_xact_lock(hashtextextended(:lead_id, 5));
 
 -- name: store_analysis^
--- A new version, unless this very question was answered before: then that version, untouched.
-with stored as (
+-- A new version, unless the newest one answers this very question: then that one, untouched. An older version never
+-- comes back to life: a prompt that is rolled back makes a new version of the old answer. Under lock_analyses.
+with newest as (
+    select id, version, request_hash from lead_analyses
+    where lead_id = :lead_id and kind = :kind order by version desc limit 1
+), stored as (
     insert into lead_analyses (lead_id, kind, version, prompt_hash, model, request_hash, generation_id, content,
                                claims_total, claims_unsupported)
-    select :lead_id, :kind,
-           coalesce((select max(version) from lead_analyses where lead_id = :lead_id and kind = :kind), 0) + 1,
+    select :lead_id, :kind, coalesce((select version from newest), 0) + 1,
            :prompt_hash, :model, :request_hash, :generation_id, :content, :claims_total, :claims_unsupported
-    on conflict do nothing
+    where not exists (select from newest where request_hash = :request_hash)
     returning id, version
 )
 select id, version from stored
 union all
-select id, version from lead_analyses
-where lead_id = :lead_id and kind = :kind and request_hash = :request_hash
+select id, version from newest where request_hash = :request_hash
 limit 1;
 
 -- name: score_lead!

@@ -24,6 +24,14 @@ update reprocessings
 set next_attempt_at = now() + make_interval(secs => :delay_seconds), last_error = :reason, run_id = :run_id
 where id = :id and state = 'open';
 
+-- name: take_reprocessing!
+-- A run is at work on it; if it fails, its failure finds the request by the run.
+update reprocessings set run_id = :run_id where id = :id and state = 'open';
+
+-- name: postpone_run!
+update reprocessings set next_attempt_at = now() + make_interval(secs => :delay_seconds)
+where run_id = :run_id and state = 'open';
+
 -- name: close_reprocessing!
 update reprocessings
 set state = :state, last_error = :reason, run_id = :run_id, finished_at = now()

@@ -1,11 +1,13 @@
 -- The outbox of a tenant: one row per event, recipient and channel, and what became of it.
 
--- name: plan_deliveries!
+-- name: plan_deliveries
+-- Rows that are there already stay as they are; returns the news of those that are new.
 insert into notification_deliveries (event_key, recipient, channel, user_id, lead_id, payload, message_id)
 select d.event_key, d.recipient, d.channel, d.user_id, d.lead_id, d.payload, d.message_id
 from jsonb_to_recordset(:deliveries) as d (event_key text, recipient text, channel text, user_id uuid, lead_id uuid,
                                            payload jsonb, message_id text)
-on conflict (event_key, recipient, channel) do nothing;
+on conflict (event_key, recipient, channel) do nothing
+returning event_key;
 
 -- name: show_in_app!
 -- In-app messages reach their reader by being stored.
@@ -54,7 +56,7 @@ where id in (
     limit :row_limit
     for update skip locked
 )
-returning id, event_key, recipient, channel, lead_id, payload, message_id, attempts;
+returning id, event_key, recipient, channel, lead_id, payload, message_id, attempts, created_at;
 
 -- name: record_sends!
 -- What the vendor answered, for many at once; only a row that is still ours to settle changes.

@@ -5,27 +5,24 @@ select distinct on (lead_id) id, lead_id, version, request_hash, status, plan_ke
 from proposals where lead_id = any(:lead_ids)
 order by lead_id, version desc;
 
--- name: next_version$
-select coalesce(max(version), 0) + 1 from proposals where lead_id = :lead_id;
+-- name: newest_version^
+-- Under lock_proposals: what the next version must differ from.
+select id, version, request_hash from proposals where lead_id = :lead_id order by version desc limit 1;
 
--- name: store_proposal^
--- A new version, unless this very question was answered before. Older versions that nobody accepted step back.
-with stored as (
-    insert into proposals (id, lead_id, analysis_id, version, prompt_hash, request_hash, title, content, html, html_sha256,
-                           plan_key, status)
-    values (:id, :lead_id, :analysis_id, :version, :prompt_hash, :request_hash, :title, :content, :html, :html_sha256,
-            :plan_key, 'draft')
-    on conflict do nothing
-    returning id, version
-), superseded as (
-    update proposals p set status = 'superseded'
-    from stored
-    where p.lead_id = :lead_id and p.id <> stored.id and p.status in ('draft', 'sent')
+-- name: store_proposal!
+-- A draft beside the older versions: their pages stay valid until this one is sent.
+insert into proposals (id, lead_id, analysis_id, version, prompt_hash, request_hash, title, content, html, html_sha256,
+                       plan_key, status)
+values (:id, :lead_id, :analysis_id, :version, :prompt_hash, :request_hash, :title, :content, :html, :html_sha256,
+        :plan_key, 'draft');
+
+-- name: mark_sent!
+-- The version whose link has gone out; older ones that were sent step back, an accepted one stays.
+with sent as (
+    update proposals set status = 'sent' where id = any(:ids) and status = 'draft' returning lead_id, version
 )
-select id, version from stored
-union all
-select id, version from proposals where lead_id = :lead_id and request_hash = :request_hash
-limit 1;
+update proposals p set status = 'superseded'
+from sent where p.lead_id = sent.lead_id and p.version < sent.version and p.status = 'sent';
 
 -- name: mark_proposed!
 update leads set status = 'proposed' where id = :lead_id and status in ('new', 'analysed', 'needs_review');

@@ -16,6 +16,9 @@ update usage_counters c set reserved = c.reserved - e.amount
 from (select metric, period_start, sum(amount) as amount from expired group by 1, 2) e
 where c.metric = e.metric and c.period_start = e.period_start;
 
+-- name: lock_reservation!
+select pg_advisory_xact_lock(hashtextextended(:key, 13));
+
 -- name: reserve$
 -- The reservation's id, or nothing where the limit leaves no room. A key that holds a reservation keeps that one.
 with held as (

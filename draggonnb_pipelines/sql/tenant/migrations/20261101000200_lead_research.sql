@@ -85,7 +85,6 @@ create table lead_analyses (
     claims_unsupported integer not null default 0 check (claims_unsupported >= 0),
     created_at timestamptz not null default now(),
     unique (lead_id, kind, version),
-    unique (lead_id, kind, request_hash),
     check (claims_unsupported <= claims_total),
     constraint lead_analyses_three_quick_wins check (
         kind <> 'business' or coalesce(
@@ -114,7 +113,6 @@ create table proposals (
     created_at timestamptz not null default now(),
     updated_at timestamptz not null default now(),
     unique (lead_id, version),
-    unique (lead_id, request_hash),
     check (status <> 'accepted' or accepted_at is not null)
 );
 comment on table proposals is 'What was offered to a lead: the page exactly as it was shown, and its hash.';

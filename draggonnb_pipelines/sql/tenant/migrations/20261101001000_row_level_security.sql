@@ -45,6 +45,10 @@ select app.protect(t, '{owner,admin,editor,approver,viewer}') from unnest(array[
 select app.protect(t, '{owner,admin,editor,approver,viewer}', '{owner,admin,editor}') from unnest(array[
     'contacts', 'deals', 'activities', 'client_custom_fields', 'content_templates'
 ]::regclass[]) as t;
+-- A contact takes its leads, consents, analyses and accepted proposals with it, which nobody may delete by hand. The
+-- right to be forgotten is our workers' task.
+drop policy remove on contacts;
+revoke delete on contacts from authenticated;
 
 -- For owners and admins.
 select app.protect(t, '{owner,admin}') from unnest(array[
