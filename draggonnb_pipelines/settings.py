@@ -140,7 +140,7 @@ class Settings(BaseSettings):
     def whatsapp_signing_secret(self) -> str | None:
         """What signs WhatsApp's webhooks. None: nothing can be proven, so none are taken. There is no default, since
         the address is public; `installation.open_installation` makes one for the sandbox."""
-        return (self.whatsapp_app_secret and self.whatsapp_app_secret.get_secret_value()) or None
+        return self.whatsapp_app_secret.get_secret_value() if self.whatsapp_app_secret else None
 
     @property
     def smtp_address(self) -> tuple[str, int]:

@@ -64,7 +64,7 @@ def test_one_bad_slug_registers_nothing():
 def test_a_report_cannot_call_one_key_done_and_failed():
     both = PartitionKey("a-org", MONDAY)
 
-    with pytest.raises(ValueError, match="reported as done and as failed"):
+    with pytest.raises(ValueError, match="reported twice, with different ends"):
         StepReport(done={both: KeyReport(rows=1)}, failed={both: "no"})
 
 

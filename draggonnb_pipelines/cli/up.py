@@ -9,7 +9,7 @@ from rich.table import Table
 
 from draggonnb_pipelines.cli.installation import open_installation
 from draggonnb_pipelines.cli.processes import Running, running_stack
-from draggonnb_pipelines.resources.redaction import redact_dsn
+from draggonnb_pipelines.resources.postgres import redact_dsn
 from draggonnb_pipelines.settings import load_settings
 
 console = Console()

@@ -5,6 +5,7 @@ Not here: SQL (`sql/queries`), migrations (`migrations.py`).
 """
 
 import asyncio
+import re
 from collections import OrderedDict
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -19,6 +20,7 @@ from psycopg_pool import AsyncConnectionPool
 
 from draggonnb_pipelines.domain.organizations import Organization
 from draggonnb_pipelines.errors import TenantUnavailable
+from draggonnb_pipelines.resources.redaction import MASK
 from draggonnb_pipelines.resources.vault import TenantKey, Vault
 
 Connection = psycopg.AsyncConnection[DictRow]
@@ -33,11 +35,25 @@ KEEPALIVES: dict[str, Any] = {
     "tcp_user_timeout": 20_000,
 }
 PLACE_TIMEOUT_SECONDS = 60
+_DSN_USER_PART = re.compile(r"(://[^:/@]*:).*@", re.DOTALL)
+_DSN_OPTION = re.compile(r"((?:password|secret)=)[^&]*", re.IGNORECASE)
 
 
 def dsn_for(server_dsn: str, database: str) -> str:
     """The same server and credentials, another database."""
     return make_conninfo(**{**conninfo_to_dict(server_dsn), "dbname": database})
+
+
+def redact_dsn(dsn: str) -> str:
+    """A DSN to show, as URL or in keywords. Nothing is guessed from punctuation here: passwords may hold any."""
+    if "://" in dsn:
+        return _DSN_OPTION.sub(rf"\1{MASK}", _DSN_USER_PART.sub(rf"\1{MASK}@", dsn))
+    try:
+        parts = conninfo_to_dict(dsn)
+    except psycopg.ProgrammingError:
+        return MASK
+    secrets = {name: MASK for name in parts if name.endswith(("password", "secret"))}
+    return make_conninfo("", **{**parts, **secrets})
 
 
 def sealed_dsn_context(organization_id: object) -> str:

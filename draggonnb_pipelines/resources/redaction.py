@@ -1,14 +1,12 @@
 """Secrets out of text that is about to be logged, shown or stored as metadata.
 
-Lives here: the patterns, `redact`, `redact_dsn` and the logging filter. Does not live here: the choice what to log;
-bodies, query strings and authorization headers are not logged in the first place, this is the net below.
+Lives here: the patterns, `redact` and the logging filter. Does not live here: the choice what to log; bodies, query
+strings and authorization headers are not logged in the first place, this is the net below; a DSN that is known to be
+one (`postgres.redact_dsn`).
 """
 
 import logging
 import re
-
-import psycopg
-from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 MASK = "[redacted]"
 
@@ -37,8 +35,6 @@ _RULES: tuple[tuple[re.Pattern[str], str], ...] = (
         MASK,
     ),
 )
-_DSN_USER_PART = re.compile(r"(://[^:/@]*:).*@", re.DOTALL)
-_DSN_OPTION = re.compile(r"((?:password|secret)=)[^&]*", re.IGNORECASE)
 _EMAIL = re.compile(r"(?<![\w.+-])[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,8}")
 
 
@@ -47,17 +43,6 @@ def redact(text: str, *, emails: bool = False) -> str:
     for pattern, replacement in _RULES:
         text = pattern.sub(replacement, text)
     return _EMAIL.sub("[email]", text) if emails else text
-
-
-def redact_dsn(dsn: str) -> str:
-    """A Postgres DSN to show, in either form. Here nothing is guessed from punctuation, which passwords may hold."""
-    if "://" in dsn:
-        return _DSN_OPTION.sub(rf"\1{MASK}", _DSN_USER_PART.sub(rf"\1{MASK}@", dsn))
-    try:
-        parts = conninfo_to_dict(dsn)
-    except psycopg.ProgrammingError:
-        return MASK
-    return make_conninfo(**{name: MASK if name.endswith(("password", "secret")) else parts[name] for name in parts})
 
 
 class RedactingFilter(logging.Filter):

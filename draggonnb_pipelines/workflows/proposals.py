@@ -136,7 +136,7 @@ async def publish_link(stack: Stack, organization: Organization, lead_id: UUID, 
 
 
 def proposal_token(stack: Stack, organization: Organization, proposal_id: UUID) -> str:
-    """Derived from the tenant's key, so that the same link can be written again and is stored nowhere."""
+    """Derived from the tenant's key, so that the same link can be written again; master keeps its hash alone."""
     return stack.tenants.key(organization).derive_token("proposal", str(proposal_id))
 
 

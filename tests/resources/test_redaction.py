@@ -5,7 +5,8 @@ import time
 
 import pytest
 
-from draggonnb_pipelines.resources.redaction import RedactingFilter, redact, redact_dsn, redact_handlers
+from draggonnb_pipelines.resources.postgres import redact_dsn
+from draggonnb_pipelines.resources.redaction import RedactingFilter, redact, redact_handlers
 
 
 @pytest.mark.parametrize(
