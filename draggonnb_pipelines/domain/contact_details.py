@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import phonenumbers
 from email_validator import EmailNotValidError, validate_email
+from pydantic import JsonValue
 
 DEFAULT_REGION = "ZA"
 _NOTHING = frozenset({"", "-", "--", ".", "n/a", "na", "none", "no", "nil", "null", "undefined", "geen", "nee"})
@@ -118,6 +119,21 @@ def website_address(text: str) -> str | None:
     if not _WEBSITE.fullmatch(line):
         raise Unusable("is not a web address; send one such as https://www.company.co.za, or leave it out")
     return line
+
+
+_EMAIL = re.compile(r"[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,8}")
+_NUMBER = re.compile(r"(?<!\w)\+?\d(?:[ ()./-]{0,3}\d){7,14}(?!\w)")
+
+
+def without_contact_details(value: JsonValue) -> JsonValue:
+    """The same text or JSON with e-mail addresses and long numbers (phone, identity, account) masked."""
+    if isinstance(value, str):
+        return _NUMBER.sub("[number]", _EMAIL.sub("[e-mail]", value))
+    if isinstance(value, list):
+        return [without_contact_details(item) for item in value]
+    if isinstance(value, dict):
+        return {key: without_contact_details(item) for key, item in value.items()}
+    return value
 
 
 def yes_or_no(value: object) -> bool:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import cache
 from typing import Any
+from urllib.parse import urlsplit
 from uuid import UUID
 
 from psycopg.types.json import Jsonb
@@ -24,6 +25,7 @@ from draggonnb_pipelines.domain.analyses import (
     check_business_analysis,
     check_competitors,
 )
+from draggonnb_pipelines.domain.contact_details import without_contact_details
 from draggonnb_pipelines.domain.evidence import Source
 from draggonnb_pipelines.domain.leads import LeadWork, Stage
 from draggonnb_pipelines.domain.organizations import Organization
@@ -78,13 +80,17 @@ class Dossier:
         return pages
 
     def prompt_lead(self) -> str:
-        """The enquiry as JSON. No name, address or number of a person: Claude does not need them."""
+        """The enquiry as JSON, without what Claude does not need: the contact, and addresses and numbers in the text.
+
+        A person's name inside the message stays; nothing here tells it from any other word.
+        """
         row = self.row
+        answers = {key: value for key, value in (row["qualification_data"] or {}).items() if key != "unusable"}
         kept = {
             "company": row["company_name"],
             "website": row["website"],
-            "message": row["message"],
-            "answers": row["qualification_data"],
+            "message": without_contact_details(row["message"]),
+            "answers": without_contact_details(answers),
             "sector_hint": row["sector"],
             "size_hint": row["size_hint"],
         }
@@ -110,7 +116,8 @@ async def analyse_competitors(stack: Stack, batch: Batch, *, asker: Asker | None
         if known and known["request_hash"] == request.request_hash:
             return _analysis_outcome(work, known["version"], CompetitorAnalysis(**known["content"]), None)
         generation = await asker.ask(organization, work.lead_id, request, CompetitorsAnswer)
-        pages = await _read_competitors(stack, organization, work.lead_id, generation.answer)
+        claimed = check_competitors(generation.answer, [], generation.searched_urls)
+        pages = await _read_competitors(stack, organization, work.lead_id, claimed)
         analysis = check_competitors(generation.answer, [*dossier.sources(), *pages], generation.searched_urls)
         version = await _store(stack, organization, work.lead_id, "competitors", request, generation, analysis)
         return _analysis_outcome(work, version, analysis, generation)
@@ -178,22 +185,27 @@ def is_parked(batch: Batch, row: Mapping[str, Any]) -> bool:
 
 
 async def _read_competitors(
-    stack: Stack, organization: Organization, lead_id: UUID, answer: CompetitorsAnswer
+    stack: Stack, organization: Organization, lead_id: UUID, competitors: CompetitorAnalysis
 ) -> list[Source]:
-    """The competitors' own first pages, kept as evidence. One that cannot be read leaves its quotes unsupported."""
+    """The first pages of competitors that the search really found, kept as evidence; no other address is asked.
+
+    An address that only the model names could be a stranger's, put into a page that it has read. A competitor that
+    is not read leaves its quotes unsupported.
+    """
     settings = stack.settings
+    found = [one for one in competitors.competitors if one.found_by_search]
     sites = await asyncio.gather(
         *(
             research_website(
                 stack.door,
-                competitor.url,
+                urlsplit(competitor.url)._replace(path="", query="", fragment="").geturl(),
                 user_agent=settings.research_user_agent,
                 timeout_seconds=settings.research_timeout_seconds,
                 page_max_bytes=settings.research_page_max_bytes,
                 max_pages=1,
                 now=stack.now,
             )
-            for competitor in answer.competitors[:COMPETITOR_SITES]
+            for competitor in found[:COMPETITOR_SITES]
         )
     )
     pages = [page for site in sites for page in site.pages]

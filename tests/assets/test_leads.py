@@ -8,7 +8,7 @@ from uuid import uuid4
 import dagster as dg
 import psycopg
 import pytest
-from psycopg.rows import dict_row
+from psycopg.rows import DictRow, dict_row
 from psycopg.sql import SQL, Identifier
 
 from draggonnb_pipelines.definitions import build_defs
@@ -106,7 +106,7 @@ def test_a_tenant_whose_database_is_away_fails_alone_and_its_rows_wait(
     instance: dg.DagsterInstance, agency: Organization, outsider: Organization, master_dsn: str
 ) -> None:
     batch_id = dispatch((agency, enquiry()), (outsider, enquiry()))
-    with psycopg.connect(master_dsn, autocommit=True, row_factory=dict_row) as conn:
+    with psycopg.Connection[DictRow].connect(master_dsn, autocommit=True, row_factory=dict_row) as conn:
         database = Identifier(str(outsider.database_name))
         conn.execute(SQL("alter database {} allow_connections false").format(database))
         conn.execute(

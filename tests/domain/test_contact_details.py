@@ -9,6 +9,7 @@ from draggonnb_pipelines.domain.contact_details import (
     phone_e164,
     region_of,
     website_address,
+    without_contact_details,
     yes_or_no,
 )
 
@@ -100,3 +101,17 @@ def test_consent_is_read_but_never_guessed() -> None:
     for unclear in ("maybe", 2, None, [], {}):
         with pytest.raises(Unusable):
             yes_or_no(unclear)
+
+
+@pytest.mark.parametrize(
+    ("text", "masked"),
+    [
+        ("Mail me at front.desk@bokaap-beans.example, please", "Mail me at [e-mail], please"),
+        ("Call 082 123 4567 or +27 (0)21 555-0142", "Call [number] or [number]"),
+        ("We have 12 rooms since 1998 and 3 500 guests", "We have 12 rooms since 1998 and 3 500 guests"),
+        ("ID 8001015009087", "ID [number]"),
+    ],
+)
+def test_contact_details_in_a_text_are_masked_and_other_numbers_stay(text: str, masked: str):
+    assert without_contact_details(text) == masked
+    assert without_contact_details({"a": [text, 7, None]}) == {"a": [masked, 7, None]}

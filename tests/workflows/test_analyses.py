@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import json
 from typing import Any
 
 import psycopg
@@ -114,7 +115,7 @@ async def test_a_competitor_whose_page_cannot_be_read_stays_with_unverified_quot
     assert {quote["supported"] for competitor in competitors for quote in competitor["evidence"]} == {False}
 
 
-async def test_a_competitor_that_no_search_returned_is_marked(
+async def test_a_competitor_that_no_search_returned_is_marked_and_its_address_is_never_asked(
     stack: Stack, sandbox: Sandbox, agency: Organization
 ) -> None:
     sandbox.faults("POST /anthropic/v1/messages", {"kind": "rubbish", "match": "market_note", "text": _INVENTED})
@@ -125,7 +126,8 @@ async def test_a_competitor_that_no_search_returned_is_marked(
     assert worked.problems == {}
     [competitor] = (await _content(stack, agency, "competitors"))["competitors"]
     assert (competitor["name"], competitor["found_by_search"]) == ("Made Up Dental", False)
-    assert [(quote["supported"], quote["reason"]) for quote in competitor["evidence"]] == [(False, "not_in_sources")]
+    assert [(quote["supported"], quote["reason"]) for quote in competitor["evidence"]] == [(False, "unknown_source")]
+    assert not [entry for entry in sandbox.journal("websites") if "made-up" in json.dumps(entry)]
 
 
 async def test_a_competitors_claim_is_not_proved_by_the_leads_own_page(
