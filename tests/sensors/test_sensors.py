@@ -1,0 +1,119 @@
+"""What each sensor asks for, on a real database: one run per tick for many rows, and nothing twice."""
+
+import asyncio
+from collections.abc import Iterator
+from uuid import uuid4
+
+import dagster as dg
+import psycopg
+import pytest
+
+from draggonnb_pipelines.checks import inbox_is_fresh, no_dead_deliveries, prompts_are_current
+from draggonnb_pipelines.definitions import build_defs
+from draggonnb_pipelines.domain.organizations import Organization
+from draggonnb_pipelines.resources.bindings import MasterQueries
+from draggonnb_pipelines.resources.stack import open_stack
+from draggonnb_pipelines.sensors.leads import lead_inbox, reprocessing_requests
+from draggonnb_pipelines.sensors.organizations import new_organizations
+from draggonnb_pipelines.settings import load_settings
+from tests.conftest import MASTER_KEYS
+from tests.workflows.lead_work import deliver, enquiry
+
+
+@pytest.fixture
+def instance() -> Iterator[dg.DagsterInstance]:
+    with dg.DagsterInstance.ephemeral() as ephemeral:
+        yield ephemeral
+
+
+@pytest.fixture(autouse=True)
+def environment(monkeypatch: pytest.MonkeyPatch, master_dsn: str) -> None:
+    monkeypatch.setenv("DRAGGONNB_MASTER_DSN", master_dsn)
+    monkeypatch.setenv("DRAGGONNB_MASTER_KEYS", MASTER_KEYS)
+
+
+def deliver_some(organization: Organization, count: int) -> None:
+    async def once() -> None:
+        async with open_stack(load_settings()) as stack:
+            for number in range(count):
+                await deliver(stack, organization, enquiry(f"shop-{number}.example"), str(uuid4()))
+
+    asyncio.run(once())
+
+
+def tick(sensor: dg.SensorDefinition, instance: dg.DagsterInstance) -> list[dg.RunRequest]:
+    resources = {"master": MasterQueries()}
+    with dg.build_sensor_context(instance=instance, resources=resources, definitions=build_defs()) as context:
+        return list(sensor.evaluate_tick(context).run_requests or [])
+
+
+def outcome(check: dg.AssetChecksDefinition) -> dg.AssetCheckResult:
+    result = check(MasterQueries())
+    assert isinstance(result, dg.AssetCheckResult)
+    return result
+
+
+def test_ten_deliveries_make_one_run_and_the_next_tick_asks_for_nothing(
+    instance: dg.DagsterInstance, agency: Organization, master_dsn: str
+):
+    deliver_some(agency, 10)
+
+    first, second = tick(lead_inbox, instance), tick(lead_inbox, instance)
+
+    [request] = first
+    assert request.tags["draggonnb/leads"] == "10"
+    assert request.tags["draggonnb/vendors"] == "SANDBOX claude,whatsapp,mail"
+    assert request.run_config == {"ops": {"work_through_leads": {"config": {"batch_id": request.run_key}}}}
+    assert second == []
+    with psycopg.connect(master_dsn) as conn:
+        states = conn.execute("select state, batch_id::text, count(*) from inbox group by 1, 2").fetchall()
+    assert states == [("claimed", request.run_key, 10)]
+
+
+def test_new_organizations_become_partitions_once_and_none_is_ever_taken_away(
+    instance: dg.DagsterInstance, agency: Organization, outsider: Organization, master_dsn: str
+):
+    tick(new_organizations, instance)
+    with psycopg.connect(master_dsn, autocommit=True) as conn:
+        conn.execute("update organizations set status = 'closed' where slug = 'outsider'")
+    tick(new_organizations, instance)
+
+    assert instance.get_dynamic_partitions("organizations") == ["draggonnb", "outsider"]
+
+
+def test_a_due_request_for_reprocessing_is_taken_up_by_one_tick(
+    instance: dg.DagsterInstance, agency: Organization, master_dsn: str
+):
+    with psycopg.connect(master_dsn, autocommit=True) as conn:
+        conn.execute(
+            "insert into reprocessings (organizations, from_day, to_day, requested_by)"
+            " values (array['draggonnb'], '2026-11-01', '2026-11-02', 'a test')"
+        )
+
+    first, second = tick(reprocessing_requests, instance), tick(reprocessing_requests, instance)
+
+    assert len(first) == 1
+    assert str(first[0].run_key).endswith("/1")
+    assert second == []
+
+
+def test_checks_name_what_waits_for_long_what_is_dead_and_who_is_behind(agency: Organization, master_dsn: str):
+    deliver_some(agency, 2)
+    with psycopg.connect(master_dsn, autocommit=True) as conn:
+        conn.execute("update inbox set received_at = now() - interval '20 min', not_before = now() - interval '20 min'")
+        fresh = outcome(inbox_is_fresh)
+        conn.execute(
+            "update inbox set state = 'dead', finished_at = now(), last_error = 'its [cause](http://x.example)'"
+            " where id in (select id from inbox limit 1)"
+        )
+        dead = outcome(no_dead_deliveries)
+        conn.execute(
+            "insert into asset_ledger (organization_id, asset, day, rows, code_version)"
+            " select id, 'business_analyses', '2026-11-20', 3, 'an older prompt' from organizations"
+        )
+        behind = outcome(prompts_are_current)
+
+    assert (fresh.passed, dead.passed, behind.passed) == (False, False, False)
+    assert str(fresh.description).startswith("2 deliveries wait, the oldest for ")
+    assert r"its \[cause\]\(http://x.example\)" in str(dead.metadata["dead"].value)
+    assert "| draggonnb | business_analyses | 1 | 2026-11-20 | 2026-11-20 |" in str(behind.metadata["behind"].value)
