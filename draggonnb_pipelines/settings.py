@@ -50,7 +50,7 @@ class Settings(BaseSettings):
     claude_output_usd_per_mtok: float = Field(default=10.0, ge=0)
     claude_web_search_usd_per_1000: float = Field(default=10.0, ge=0)
     claude_web_search_max_uses: int = Field(default=3, ge=0, le=10)
-    claude_concurrency: int = Field(default=64, ge=1, le=1000)
+    claude_concurrency: int = Field(default=128, ge=1, le=1000)
     lead_budget_usd: float = Field(default=0.60, gt=0)
     organization_monthly_ai_budget_usd: float = Field(default=50.0, gt=0)
     usd_zar: float = Field(default=18.0, gt=0)

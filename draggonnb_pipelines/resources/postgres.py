@@ -114,12 +114,12 @@ class TenantDb:
 
 
 class Tenants:
-    """Opens tenant databases: at most `max_connections` in use and as many idle; the oldest idle go first."""
+    """Opens tenant databases: at most `max_connections` in use and twice as many idle; the oldest idle go first."""
 
     def __init__(self, server_dsn: str, vault: Vault, *, max_connections: int = 20) -> None:
         self._server_dsn = server_dsn
         self._vault = vault
-        self._max_idle = max_connections
+        self._max_idle = 2 * max_connections
         self._permits = asyncio.Semaphore(max_connections)
         self._own_permits: dict[UUID, asyncio.Semaphore] = {}
         self._per_tenant = max(1, max_connections // 4)

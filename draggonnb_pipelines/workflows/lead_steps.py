@@ -26,7 +26,7 @@ from draggonnb_pipelines.workflows.lead_batches import (
 )
 
 log = logging.getLogger(__name__)
-TENANTS_AT_ONCE = 32
+TENANTS_AT_ONCE = 16
 
 TenantStep = Callable[[Stack, Batch, Organization, list[LeadWork]], Awaitable[list[Outcome]]]
 
