@@ -41,7 +41,6 @@ OUTSIDER_SLUG = "table-bay-tours"
 ENQUIRY = {
     "name": "Front desk",
     "email": "hello@bokaap-beans.example",
-    "phone": "021 555 0142",
     "company": "Bo-Kaap Beans",
     "website": "http://bokaap-beans.example",
     "message": "We roast our own beans and supply a few restaurants. We would like more wholesale customers and more "
@@ -93,7 +92,9 @@ def demo() -> None:
             tell("creating two organizations, each with its own database")
             agency, outsider = asyncio.run(organizations(running.settings))
             progress.update(starting, description="everything runs", total=1, completed=1)
-            inbox_id = send(running.settings, agency, ENQUIRY)
+            # A person who writes again is the same lead; each demo is to show a new one.
+            stranger = {"email": f"hello-{uuid4().hex[:8]}@bokaap-beans.example"}
+            inbox_id = send(running.settings, agency, ENQUIRY | stranger)
             asyncio.run(follow(progress, running.settings, inbox_id))
             progress.stop()
             story = asyncio.run(tell_story(running.settings, agency, outsider, inbox_id))

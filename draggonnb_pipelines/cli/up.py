@@ -38,6 +38,8 @@ def addresses(running: Running) -> Table:
     """Where everything is, and which vendors are the sandbox's."""
     settings = running.settings
     table = Table(title="DraggonnB CRMM", show_header=False, title_justify="left")
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
     table.add_row("Dagster UI", running.ui_url)
     table.add_row("lead assets", f"{running.ui_url}/locations/draggonnb/asset-groups/leads/lineage")
     table.add_row("API", f"{settings.base_url}/docs")
