@@ -33,11 +33,6 @@ def batch_of(run_config: Mapping[str, Any]) -> str | None:
 # With the check that the chain records itself; the checks over all organizations have a job of their own.
 THREE_QUICK_WINS = dg.AssetSelection.checks(dg.AssetCheckKey(dg.AssetKey("business_analyses"), "three_quick_wins"))
 LEAD_ASSETS = dg.AssetSelection.groups("leads").without_checks() | THREE_QUICK_WINS
-ANALYSES = (
-    dg.AssetSelection.assets("competitor_analyses", "business_analyses", "proposals").without_checks()
-    | THREE_QUICK_WINS
-)
-
 qualify_leads = dg.define_asset_job(
     "qualify_leads",
     selection=LEAD_ASSETS,

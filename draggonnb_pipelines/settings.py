@@ -92,7 +92,7 @@ class Settings(BaseSettings):
     sensor_interval_seconds: int = Field(default=5, ge=1)
     asset_event_keep_days: int = Field(default=90, ge=7)
     reprocess_poll_seconds: int = Field(default=300, ge=1)
-    claude_batch_wait_seconds: float = Field(default=1800, ge=0)
+    claude_batch_wait_seconds: float = Field(default=900, ge=0, le=1100)
 
     @model_validator(mode="after")
     def _real_whatsapp_needs_its_secrets(self) -> Self:

@@ -28,7 +28,7 @@ def _values() -> dict[str, Any]:
     return {
         "organization_name": "DraggonnB",
         "client_company": "Kloof Street Coffee Roasters",
-        "contact_name": "Thandi M.",
+        "contact_name": "Front Desk",
         "headline": "Turn the people who love your coffee into subscribers who come back every month",
         "problem": (
             "You told us that online orders “come and go”, and that you have no time to post while the "

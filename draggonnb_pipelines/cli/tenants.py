@@ -145,7 +145,7 @@ def _show_webhook(settings: Settings, slug: str, token: str, secret: str) -> Non
         f"secret   {secret}  (to sign with X-Draggonnb-Signature instead of sending the token)",
         "try it   "
         f"curl -sS -X POST {url} -H 'X-Webhook-Token: {token}' -H 'Content-Type: application/json' "
-        """-d '{"name": "Thandi", "email": "thandi@example.com", "message": "Please call me"}'""",
+        """-d '{"name": "Front desk", "email": "desk@example.com", "message": "Please call me"}'""",
     ):
         console().print(cell(line), soft_wrap=True)
 

@@ -30,7 +30,7 @@ from draggonnb_pipelines.workflows.ai_budgets import reserve_spend, settle_spend
 GENERATIONS = load_queries("generations")
 BATCH_RESERVATION_SECONDS = 26 * 3600  # batches end within 24 hours
 # Of one live question with its retries: a slow one must not hold up the batch that it is part of.
-ASK_SECONDS = 300
+ASK_SECONDS = 600
 RUBBISH_RETRIES = 1
 PATIENCE_WITH_RUBBISH = timedelta(days=1)  # for so long a request for reprocessing is taken up again
 

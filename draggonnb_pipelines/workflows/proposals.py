@@ -93,8 +93,8 @@ async def _write(
     analysis = dossier.analyses.get("business")
     if analysis is None:
         raise NeedsReview("there is no business analysis to base a proposal on")
-    if current and current["status"] == "accepted":
-        return Outcome(work, columns={"version": current["version"], "status": "accepted, kept"})
+    if current and current["accepted_version"]:
+        return Outcome(work, columns={"version": current["accepted_version"], "status": "accepted, kept"})
     request = build_request(
         stack.settings, proposal_prompt(), "proposal", _prompt_values(organization, dossier, analysis["content"], plans)
     )

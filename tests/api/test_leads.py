@@ -16,7 +16,7 @@ from draggonnb_pipelines.resources.postgres import Tenants
 from draggonnb_pipelines.resources.vault import Vault
 from tests.api.conftest import Api, ServeApi, token_of
 
-LEAD = {"name": "Naledi K", "email": "Naledi@Kloof-Coffee.example", "phone": "082 123 4567", "message": "Hello"}
+LEAD = {"name": "Front Desk", "email": "Front@Kloof-Coffee.example", "phone": "082 123 4567", "message": "Hello"}
 
 
 async def test_a_form_post_is_stored_sealed_and_answered_with_its_id(
@@ -29,13 +29,13 @@ async def test_a_form_post_is_stored_sealed_and_answered_with_its_id(
     assert answer.json() == {"id": str(row["id"]), "status": "accepted", "duplicate": False}
     assert (row["organization_id"], row["topic"], row["source"]) == (agency.id, "leads", "web_form")
     assert (row["state"], row["content_type"], row["attempts"]) == ("received", "application/json", 0)
-    assert b"Naledi" not in row["raw_sealed"] + row["parsed_sealed"]
+    assert b"Front" not in row["raw_sealed"] + row["parsed_sealed"]
     key = tenants.key(agency)
     assert json.loads(key.open(row["raw_sealed"], raw_context(agency.id))) == LEAD
     parsed = LeadSubmission.model_validate_json(key.open(row["parsed_sealed"], parsed_context(agency.id)))
     assert (parsed.name, parsed.email_key, parsed.phone_e164) == (
-        "Naledi K",
-        "naledi@kloof-coffee.example",
+        "Front Desk",
+        "front@kloof-coffee.example",
         "+27821234567",
     )
 

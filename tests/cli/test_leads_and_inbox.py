@@ -17,11 +17,11 @@ RunApi = Callable[[], AbstractContextManager[None]]
 def test_a_lead_is_accepted_once_and_only_by_its_organization(cli: Cli, tenant: MakeTenant, running_api: RunApi):
     tenant("kalk-bay-tea")
     tenant("outsider-two")
-    lead = ["lead", "send", "kalk-bay-tea", "--name", "Thandi", "--delivery-id", "d-1"]
+    lead = ["lead", "send", "kalk-bay-tea", "--name", "Front desk", "--delivery-id", "d-1"]
 
     with running_api():
-        first = cli.ok(*lead, "--email", "thandi@example.com")
-        again = cli.ok(*lead, "--email", "thandi@example.com")
+        first = cli.ok(*lead, "--email", "desk@example.com")
+        again = cli.ok(*lead, "--email", "desk@example.com")
         changed = cli.ok(*lead, "--email", "other@example.com")
 
     [row] = cli.rows(

@@ -37,7 +37,7 @@ with waiting as (
     select i.id from inbox i
     where i.id in (
         select id from turns order by turn, received_at
-        limit (select greatest(:row_limit / power(4, case when :suspects then max(attempts) else 0 end), 1)::int
+        limit (select greatest(floor(:row_limit / power(4, case when :suspects then max(attempts) else 0 end)), 1)
                from waiting))
       and (i.state = 'received' or (i.state = 'claimed' and i.lease_until < now()))
     for update skip locked

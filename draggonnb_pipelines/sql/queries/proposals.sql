@@ -1,7 +1,9 @@
 -- Proposals: the stored versions in the tenant's database, the public links in master.
 
 -- name: current_proposals
-select distinct on (lead_id) id, lead_id, version, request_hash, status, plan_key, title, analysis_id
+-- `accepted_version` is the one that the client took, if any, whatever came after it.
+select distinct on (lead_id) id, lead_id, version, request_hash, status, plan_key, title, analysis_id,
+       max(version) filter (where status = 'accepted') over (partition by lead_id) as accepted_version
 from proposals where lead_id = any(:lead_ids)
 order by lead_id, version desc;
 
