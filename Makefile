@@ -20,7 +20,7 @@ up: setup ## everything (database, API, Dagster, sandbox) until Ctrl-C
 test: setup-dev ## all tests; narrow with ARGS, such as ARGS="tests/domain -k score"
 	@$(BIN)/python -m pytest $(ARGS)
 
-test-kill: setup-dev ## the full kill test: 200 leads, 30 SIGKILLs, about ten minutes
+test-kill: setup-dev ## the full kill test: 200 leads, 30 SIGKILLs, about six minutes
 	@$(BIN)/python -m pytest -m kill -s $(ARGS)
 
 check: setup-dev ## format, lint, types, direction of imports, dependencies

@@ -17,7 +17,6 @@ SQL = Path(str(files(__name__)))
 QUERIES = SQL / "queries"
 MASTER_MIGRATIONS = SQL / "master" / "migrations"
 TENANT_MIGRATIONS = SQL / "tenant" / "migrations"
-TENANT_MODULES = SQL / "tenant" / "modules"
 TENANT_SEED = SQL / "tenant" / "seed.sql"
 TENANT_LOCAL_SUPABASE = SQL / "tenant" / "local_supabase.sql"
 

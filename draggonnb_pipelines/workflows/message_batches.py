@@ -6,11 +6,13 @@ Answers are stored like any other (`generation.py`); the step that asked is then
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections import defaultdict
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from psycopg.types.json import Jsonb
 
@@ -41,19 +43,46 @@ async def answer_in_batch(
     """Have all these questions answered and stored; the same question is never in two batches at once.
 
     Raises:
-        BatchRunning: not ended within `wait_seconds`.
+        BatchRunning: not ended within `wait_seconds`, or another run is submitting at this moment.
         VendorError: the batch could not be submitted or read.
     """
-    wanted = {question.custom_id: question for question in missing}
-    covered = await _settle_open(stack, wanted)
-    if rest := {custom_id: question for custom_id, question in wanted.items() if custom_id not in covered}:
-        await _submit(stack, purpose, rest)
+    async with _alone(stack, purpose):
+        wanted = await _unanswered(stack, missing)
+        covered = await _settle_open(stack, wanted)
+        if rest := {custom_id: question for custom_id, question in wanted.items() if custom_id not in covered}:
+            await _submit(stack, purpose, rest)
     waited, pause = 0.0, 1.0
     while running := await _collect_ended(stack, wanted):
         if waited >= wait_seconds:
             raise BatchRunning(f"{purpose}: {running} batch(es) at Anthropic have not ended after {waited:.0f} s")
         await sleep(pause)
         waited, pause = waited + pause, min(pause * 1.5, 30.0)
+
+
+@asynccontextmanager
+async def _alone(stack: Stack, purpose: str) -> AsyncIterator[None]:
+    """One run at a time looks what is under way and submits the rest. A killed run's lock ends with its connection."""
+    async with stack.master.connection() as conn:
+        if not await BATCHES.take_submission_lock(conn):
+            raise BatchRunning(f"{purpose}: another run is submitting a message batch")
+        try:
+            yield
+        finally:
+            await BATCHES.free_submission_lock(conn)
+
+
+async def _unanswered(stack: Stack, missing: Sequence[Missing]) -> dict[str, Missing]:
+    """By custom id what still has no usable answer: another run's batch may have brought some meanwhile."""
+    by_tenant: dict[UUID, list[Missing]] = defaultdict(list)
+    for question in missing:
+        by_tenant[question.organization.id].append(question)
+    wanted: dict[str, Missing] = {}
+    for questions in by_tenant.values():
+        async with stack.tenants.open(questions[0].organization) as tenant:
+            hashes = [question.request.request_hash for question in questions]
+            answered = {row["request_hash"] async for row in GENERATIONS.usable_hashes(tenant.conn, hashes=hashes)}
+        wanted |= {one.custom_id: one for one in questions if one.request.request_hash not in answered}
+    return wanted
 
 
 async def _settle_open(stack: Stack, wanted: dict[str, Missing]) -> set[str]:
@@ -95,7 +124,8 @@ async def _submit(stack: Stack, purpose: str, questions: dict[str, Missing]) -> 
                 await BATCHES.record_state(conn, id=batch_id, state="failed", reason=str(error))
         raise
     async with stack.master.connection() as conn:
-        await BATCHES.record_submission(conn, id=batch_id, vendor_batch_id=vendor_id)
+        if not await BATCHES.record_submission(conn, id=batch_id, vendor_batch_id=vendor_id):
+            log.error("%s: batch %s was submitted, but its intent is gone; look at it by hand", purpose, vendor_id)
     log.info("%s: batch %s with %d questions submitted", purpose, vendor_id, len(questions))
 
 

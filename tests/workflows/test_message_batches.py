@@ -8,6 +8,7 @@ from draggonnb_pipelines.domain.organizations import Organization
 from draggonnb_pipelines.domain.reports import PartitionKey
 from draggonnb_pipelines.resources.stack import Stack
 from draggonnb_pipelines.workflows.lead_batches import Outcome
+from draggonnb_pipelines.workflows.message_batches import BATCHES
 from tests.sandbox_process import Sandbox
 from tests.workflows.lead_work import (
     count,
@@ -188,3 +189,22 @@ async def test_an_answer_for_a_tenant_that_is_not_asked_for_now_is_kept_for_its_
     for organization in (agency, outsider):
         assert await count(stack, organization, "proposals") == {"proposals": 2}
         assert await tenant_rows(stack, organization, "select reserved from usage_counters") == [{"reserved": 0}]
+
+
+async def test_while_another_run_submits_a_run_waits_and_submits_nothing(
+    stack: Stack,
+    sandbox: Sandbox,
+    keys: list[PartitionKey],
+    change_prompt: Callable[[str, str], None],
+) -> None:
+    change_prompt("proposal", "Write it once.")
+    async with stack.master.connection() as other:
+        assert await BATCHES.take_submission_lock(other)
+        first = await reprocess(stack, keys, steps=ASKING[2:])
+        assert await BATCHES.free_submission_lock(other)
+    assert ([outcome.waits for outcome in first["proposals"]], batches_made(sandbox)) == ([True], 0)
+
+    second = await reprocess(stack, keys, run_id="run-3", steps=ASKING[2:])
+
+    assert problems_of(second) == []
+    assert batches_made(sandbox) == 1

@@ -37,6 +37,12 @@ update reprocessings
 set state = :state, last_error = :reason, run_id = :run_id, finished_at = now()
 where id = :id and state = 'open';
 
+-- name: take_submission_lock$
+select pg_try_advisory_lock(hashtextextended('message_batches', 17));
+
+-- name: free_submission_lock$
+select pg_advisory_unlock(hashtextextended('message_batches', 17));
+
 -- name: intend_batch!
 insert into message_batches (id, purpose, state, requests) values (:id, :purpose, 'intent', :requests)
 on conflict (id) do nothing;

@@ -22,10 +22,6 @@ from organizations where id = any(:ids) order by slug;
 select id, slug, name, status, timezone, locale, database_name, dsn_sealed, data_key_wrapped
 from organizations where slug = any(:slugs) order by slug;
 
--- name: list_organizations
-select o.slug, o.name, o.status, o.plan_key, o.timezone, o.locale, o.database_name, o.created_at
-from organizations o order by o.slug;
-
 -- name: known_slugs
 -- Every organization that ever could have had data, in the order of their coming.
 select slug from organizations where status <> 'provisioning' order by created_at, slug;
