@@ -1,11 +1,11 @@
-"""`python -m benchmarks [tick] [ingest] [burst]`: all of them without a name. Writes docs/benchmarks.md."""
+"""`python -m benchmarks [tick] [ingest] [burst] [publish]`: all of them without a name. Writes docs/benchmarks.md."""
 
 import importlib
 import sys
 
 from benchmarks.server import write_page
 
-NAMES = ("tick", "ingest", "burst")
+NAMES = ("tick", "ingest", "burst", "publish")
 
 
 def main(arguments: list[str]) -> None:

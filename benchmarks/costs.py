@@ -60,9 +60,9 @@ class Costs:
 
     def _cpu(self) -> dict[str, float]:
         """CPU seconds so far. What the code server's and Postgres' children used counts as theirs, ended or not."""
-        seconds = {name: _used(process) for name, process in self._own.items()}
-        seconds[WORKERS] = _used_by_children(self._own["code server"])
-        seconds[POSTGRES] = _used(self._postmaster) + _used_by_children(self._postmaster)
+        seconds = {name: used(process) for name, process in self._own.items()}
+        seconds[WORKERS] = used_by_children(self._own["code server"])
+        seconds[POSTGRES] = used(self._postmaster) + used_by_children(self._postmaster)
         return seconds
 
     def _sample(self) -> None:
@@ -83,15 +83,17 @@ def _postmaster(system: System) -> psutil.Process:
     return psutil.Process(row["pid"])
 
 
-def _used(process: psutil.Process) -> float:
+def used(process: psutil.Process) -> float:
+    """CPU seconds, user and system."""
     times = process.cpu_times()
     return times.user + times.system
 
 
-def _used_by_children(process: psutil.Process) -> float:
+def used_by_children(process: psutil.Process) -> float:
+    """CPU seconds of the children, those that ended included."""
     times = process.cpu_times()
     living = 0.0
     for child in process.children():
         with contextlib.suppress(psutil.NoSuchProcess):
-            living += _used(child)
+            living += used(child)
     return times.children_user + times.children_system + living

@@ -9,7 +9,7 @@ import psycopg
 from psycopg.rows import DictRow, dict_row
 
 from benchmarks.server import bench_server, report
-from draggonnb_pipelines.sensors.leads import dispatch_batches
+from draggonnb_pipelines.sensors.inbox import dispatch_batches
 
 FINISHED = (1_000, 1_000_000)
 TICKS = 200
@@ -84,5 +84,5 @@ async def _measure(dsn: str, organization: str) -> tuple[float, float]:
 
 async def _timed(conn: psycopg.AsyncConnection[DictRow]) -> float:
     started = time.perf_counter()
-    await dispatch_batches(conn)
+    await dispatch_batches(conn, topic="leads")
     return (time.perf_counter() - started) * 1000

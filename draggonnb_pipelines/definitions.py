@@ -5,30 +5,50 @@ from typing import Any
 
 import dagster as dg
 
+from draggonnb_pipelines.assets.content import content_assets
 from draggonnb_pipelines.assets.leads import lead_assets
 from draggonnb_pipelines.checks import lead_checks
-from draggonnb_pipelines.jobs import apply_message_statuses, prune_asset_history, qualify_leads, reprocess_leads
+from draggonnb_pipelines.jobs import (
+    apply_message_statuses,
+    generate_content,
+    prune_asset_history,
+    publish_due_posts,
+    qualify_leads,
+    reprocess_leads,
+)
 from draggonnb_pipelines.resources.bindings import MasterQueries, RunStack
-from draggonnb_pipelines.schedules import check_leads, check_leads_hourly, prune_nightly
-from draggonnb_pipelines.sensors.failures import failed_lead_runs
+from draggonnb_pipelines.schedules import check_leads, check_leads_hourly, prune_nightly, publish_quarter_hourly
+from draggonnb_pipelines.sensors.content import content_inbox
+from draggonnb_pipelines.sensors.failures import failed_runs
 from draggonnb_pipelines.sensors.leads import lead_inbox, reprocessing_requests
 from draggonnb_pipelines.sensors.messages import inbox_freshness, waiting_message_statuses
 from draggonnb_pipelines.sensors.organizations import new_organizations
+from draggonnb_pipelines.sensors.publishing import publishing_agenda
 
 
 def build_defs(overrides: Mapping[str, Any] | None = None) -> dg.Definitions:
     """The code location. `overrides` replaces resources by their keys."""
     resources: dict[str, Any] = {"stack": RunStack(), "master": MasterQueries(), **(overrides or {})}
     return dg.Definitions(
-        assets=[lead_assets],
+        assets=[lead_assets, content_assets],
         asset_checks=lead_checks,
-        jobs=[qualify_leads, reprocess_leads, apply_message_statuses, prune_asset_history, check_leads],
-        schedules=[prune_nightly, check_leads_hourly],
+        jobs=[
+            qualify_leads,
+            reprocess_leads,
+            generate_content,
+            publish_due_posts,
+            apply_message_statuses,
+            prune_asset_history,
+            check_leads,
+        ],
+        schedules=[prune_nightly, check_leads_hourly, publish_quarter_hourly],
         sensors=[
             lead_inbox,
+            content_inbox,
+            publishing_agenda,
             reprocessing_requests,
             new_organizations,
-            failed_lead_runs,
+            failed_runs,
             waiting_message_statuses,
             inbox_freshness,
         ],

@@ -59,6 +59,7 @@ class VendorError(DraggonnbError):
         request_id: the vendor's id of the call, for their support.
         retry_after_seconds: how long the vendor asked us to wait.
         existing_id: with DUPLICATE, the id of what exists already.
+        limits: what the answer's headers said about quotas (`domain.publishing.Limits`), where an adapter reads them.
     """
 
     def __init__(
@@ -72,6 +73,7 @@ class VendorError(DraggonnbError):
         request_id: str | None = None,
         retry_after_seconds: float | None = None,
         existing_id: str | None = None,
+        limits: object = None,
     ) -> None:
         super().__init__(f"{vendor}: {error_class.value}: {message}")
         self.vendor = vendor
@@ -82,6 +84,7 @@ class VendorError(DraggonnbError):
         self.request_id = request_id
         self.retry_after_seconds = retry_after_seconds
         self.existing_id = existing_id
+        self.limits = limits
 
     @property
     def is_transient(self) -> bool:

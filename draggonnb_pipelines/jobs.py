@@ -6,6 +6,7 @@ from typing import Any
 
 import dagster as dg
 
+from draggonnb_pipelines.assets import content_runs
 from draggonnb_pipelines.assets.leads import CHAIN
 from draggonnb_pipelines.dagster_instance import PG_URL_VARIABLE
 from draggonnb_pipelines.event_retention import prune_asset_events
@@ -26,8 +27,10 @@ def lead_config(**values: Any) -> dict[str, Any]:
 
 
 def batch_of(run_config: Mapping[str, Any]) -> str | None:
-    """The batch that a run of the lead chain was given, from its run config."""
-    return run_config.get("ops", {}).get(CHAIN, {}).get("config", {}).get("batch_id")
+    """The batch of inbox rows that a run was given, from its run config."""
+    chains = run_config.get("ops", {})
+    found = (chains.get(chain, {}).get("config", {}).get("batch_id") for chain in (CHAIN, content_runs.CHAIN))
+    return next((batch_id for batch_id in found if batch_id), None)
 
 
 # With the check that the chain records itself; the checks over all organizations have a job of their own.
@@ -47,6 +50,33 @@ reprocess_leads = dg.define_asset_job(
     description="Stored leads of chosen organizations (none: all) and days through the current prompts, by message "
     "batches at half the price; earlier versions stay, nobody is notified. Config: organizations, from_day, to_day.",
     tags=REPROCESSING_TAGS,
+    executor_def=dg.in_process_executor,
+)
+
+
+CONTENT_ASSETS = dg.AssetSelection.groups(content_runs.GROUP).without_checks()
+
+
+def content_config(**values: Any) -> dict[str, Any]:
+    """Run config for the content chain; see `ContentRun`."""
+    return {"ops": {content_runs.CHAIN: {"config": values}}}
+
+
+generate_content = dg.define_asset_job(
+    "generate_content",
+    selection=CONTENT_ASSETS,
+    description="New requests: checked, generated, put up for approval or on the queue. Launched by `content_inbox`.",
+    tags=NEW_LEADS_TAGS,
+    executor_def=dg.in_process_executor,
+)
+
+# What is due goes before everything else: lateness is seen by the public.
+publish_due_posts = dg.define_asset_job(
+    "publish_due_posts",
+    selection=CONTENT_ASSETS,
+    description="What is due goes out, unknown outcomes are read back. Launched by `publishing_agenda` and every 15 "
+    "minutes for everybody; the config `everyone` looks into every organization.",
+    tags={**INBOX_TAGS, "dagster/priority": "20"},
     executor_def=dg.in_process_executor,
 )
 

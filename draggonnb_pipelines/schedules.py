@@ -1,9 +1,12 @@
 """What happens by the clock. Nothing rests on a tick being on time: what is due is in the databases."""
 
+from collections.abc import Iterator
+
 import dagster as dg
 
 from draggonnb_pipelines.checks import lead_checks
-from draggonnb_pipelines.jobs import prune_asset_history
+from draggonnb_pipelines.jobs import content_config, prune_asset_history, publish_due_posts
+from draggonnb_pipelines.settings import load_settings
 
 check_leads = dg.define_asset_job(
     "check_leads",
@@ -27,3 +30,16 @@ check_leads_hourly = dg.ScheduleDefinition(
     execution_timezone="UTC",
     default_status=dg.DefaultScheduleStatus.RUNNING,
 )
+
+
+@dg.schedule(
+    job=publish_due_posts,
+    cron_schedule="*/15 * * * *",
+    execution_timezone="UTC",
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+    description="Looks into every organization: what the agenda missed, what a dead run left, what was approved in "
+    "the app. In between the sensor `publishing_agenda` watches the agenda.",
+)
+def publish_quarter_hourly(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRequest]:
+    for shard in range(load_settings().shards):
+        yield dg.RunRequest(run_config=content_config(shard=shard, everyone=True), tags={"draggonnb/sweep": str(shard)})

@@ -52,6 +52,7 @@ class Settings(BaseSettings):
     claude_web_search_max_uses: int = Field(default=3, ge=0, le=10)
     claude_concurrency: int = Field(default=128, ge=1, le=1000)
     lead_budget_usd: float = Field(default=0.60, gt=0)
+    content_budget_usd: float = Field(default=0.30, gt=0)
     organization_monthly_ai_budget_usd: float = Field(default=50.0, gt=0)
     usd_zar: float = Field(default=18.0, gt=0)
 
@@ -64,6 +65,20 @@ class Settings(BaseSettings):
     whatsapp_verify_token: SecretStr | None = None
     whatsapp_language: str = "en"
     graph_version: str = Field(default="v25.0", pattern=r"^v\d+\.\d+$")
+
+    # --- social networks
+    meta_app_id: str | None = None
+    meta_app_secret: SecretStr | None = None
+    linkedin_client_id: str | None = None
+    linkedin_client_secret: SecretStr | None = None
+    linkedin_version: str = Field(default="202607", pattern=r"^\d{6}$")
+    x_client_id: str | None = None
+    x_client_secret: SecretStr | None = None
+    publish_in_flight: int = Field(default=200, ge=1, le=1000)
+    publish_settle_seconds: float = Field(default=120.0, ge=0)
+    publish_ahead_seconds: float = Field(default=5.0, ge=0, le=30)
+    storage_base_url: str | None = None
+    storage_key: SecretStr | None = None
 
     # --- mail
     smtp_host: str | None = None
@@ -109,6 +124,10 @@ class Settings(BaseSettings):
             "claude": self.anthropic_api_key is None,
             "whatsapp": self.whatsapp_token is None,
             "mail": self.smtp_host is None,
+            "meta": self.meta_app_secret is None,
+            "linkedin": self.linkedin_client_secret is None,
+            "x": self.x_client_secret is None,
+            "storage": self.storage_key is None,
         }
         return tuple(vendor for vendor, is_missing in missing.items() if is_missing)
 
@@ -141,6 +160,42 @@ class Settings(BaseSettings):
         """What signs WhatsApp's webhooks. None: nothing can be proven, so none are taken. There is no default, since
         the address is public; `installation.open_installation` makes one for the sandbox."""
         return self.whatsapp_app_secret.get_secret_value() if self.whatsapp_app_secret else None
+
+    @property
+    def graph_url(self) -> str:
+        """Facebook pages and Instagram."""
+        if "meta" in self.sandboxed_vendors:
+            return f"{self.sandbox_url}/graph/{self.graph_version}"
+        return f"https://graph.facebook.com/{self.graph_version}"
+
+    @property
+    def facebook_web_url(self) -> str:
+        """Where a post's public page is, by its id."""
+        sandbox = f"{self.sandbox_url}/graph/public"
+        return sandbox if "meta" in self.sandboxed_vendors else "https://www.facebook.com"
+
+    @property
+    def linkedin_url(self) -> str:
+        return f"{self.sandbox_url}/linkedin" if "linkedin" in self.sandboxed_vendors else "https://api.linkedin.com"
+
+    @property
+    def linkedin_login_url(self) -> str:
+        return f"{self.sandbox_url}/linkedin" if "linkedin" in self.sandboxed_vendors else "https://www.linkedin.com"
+
+    @property
+    def x_url(self) -> str:
+        return f"{self.sandbox_url}/x" if "x" in self.sandboxed_vendors else "https://api.x.com"
+
+    @property
+    def x_web_url(self) -> str:
+        return f"{self.sandbox_url}/x" if "x" in self.sandboxed_vendors else "https://x.com"
+
+    @property
+    def storage_url(self) -> str:
+        """The Supabase Storage API that holds the clients' media."""
+        if "storage" in self.sandboxed_vendors:
+            return f"{self.sandbox_url}/supabase/storage/v1"
+        return (self.storage_base_url or "").rstrip("/")
 
     @property
     def smtp_address(self) -> tuple[str, int]:

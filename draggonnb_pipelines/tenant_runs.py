@@ -152,7 +152,8 @@ def tenant_chain(
 
     Args:
         name: of the Dagster step (a verb): run config is `{"ops": {name: {"config": ...}}}`.
-        keys: from a `TenantRun` without keys, and resources by their keys, the partitions of the batch.
+        keys: from a `TenantRun` without keys, and resources by their keys, the partitions of the batch; a mapping
+            says of each which assets it concerns, by their names.
         retry_policy: for failures of the whole step, such as a master database that is away. Failed organizations
             never cause a retry: their rows come again by themselves, or by re-execution.
     """
@@ -205,18 +206,23 @@ class _Pass:
         run = TenantRun(context.run.run_id, root_id, (), self.config, context.log, is_range, is_repeat)
         asked = [parse(key) for key in context.partition_keys] if is_range else self._call(keys, run)
         wanted = tuple(dict.fromkeys(asked))
+        concerns = asked if isinstance(asked, Mapping) else {}
         before = materialized_by_run_group(context.instance, context.run) if is_repeat else {}
         for step in steps:
             if step.skip_when and not is_range and step.skip_when(run):
                 continue
-            left = tuple(key for key in wanted if key not in self.failed and key not in self.waiting)
+            left = tuple(
+                key
+                for key in wanted
+                if key not in self.failed and key not in self.waiting and step.name in concerns.get(key, (step.name,))
+            )
             ready = before.get(step.spec.key, {})
             if is_range:
                 # Dagster planned these partitions anew, so without an event they would show as failed.
                 yield from (ready[key] for key in left if key in ready)
             todo = tuple(key for key in left if key not in ready)
             # Of partitions that are out, a launch by config may hold work that goes on: one lead of ten has failed.
-            if todo or (wanted and not left and not is_range):
+            if todo or (wanted and not left and not is_range and not concerns):
                 yield from self._work_on(step, replace(run, keys=todo))
         if self.failed:
             raise verdict(self.failed, total=len(wanted))

@@ -39,6 +39,27 @@ class Sandbox:
         """What the outside world sees: delivered WhatsApp messages, mailboxes."""
         return self._get("public", {"kind": kind})
 
+    def disconnect(self) -> None:
+        """Reset every connection that other clients have open now."""
+        self._post("disconnect", {})
+
+    def social_account(self, platform: str, account: str, token: str, **details: Any) -> None:
+        """Make a token good for an account; `refresh_token`, `seconds` until it expires, `scopes`."""
+        self._post("social_accounts", {"platform": platform, "id": account, "token": token, **details})
+
+    def social_revoke(self, platform: str, token: str) -> None:
+        self._post("social_revoke", {"platform": platform, "token": token})
+
+    def signed_media(self, path: str = "media/square.jpg", *, seconds: int = 3600) -> str:
+        """The address from which a network can fetch a file of the sandbox's storage."""
+        base = f"{self.url}/supabase/storage/v1"
+        headers = {"authorization": "Bearer sandbox"}
+        answer = self._session.post(
+            f"{base}/object/sign/{path}", json={"expiresIn": seconds}, headers=headers, timeout=10
+        )
+        answer.raise_for_status()
+        return base + answer.json()["signedURL"]
+
     def _post(self, name: str, body: dict[str, Any]) -> None:
         self._session.post(f"{self.url}/_sandbox/{name}", json=body, timeout=10).raise_for_status()
 

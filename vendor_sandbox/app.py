@@ -8,7 +8,18 @@ import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
-from vendor_sandbox import claude, claude_batches, control, websites, whatsapp
+from vendor_sandbox import (
+    claude,
+    claude_batches,
+    control,
+    facebook,
+    instagram,
+    linkedin,
+    storage,
+    websites,
+    whatsapp,
+    x,
+)
 from vendor_sandbox.connections import drop, wait_for_disconnect
 from vendor_sandbox.faults import TRANSPORT_KINDS
 from vendor_sandbox.state import Sandbox
@@ -17,9 +28,22 @@ from vendor_sandbox.wire import Answer, Call, Handler, Receive, Scope, Send, jso
 VENDOR_ROUTES = (
     ("claude", (*claude.ROUTES, *claude_batches.ROUTES)),
     ("whatsapp", whatsapp.ROUTES),
+    ("facebook", facebook.ROUTES),
+    ("instagram", instagram.ROUTES),
+    ("linkedin", linkedin.ROUTES),
+    ("x", x.ROUTES),
+    ("storage", storage.ROUTES),
 )
 # How each vendor words an error that a fault script asks for.
-VENDOR_ERRORS = {"claude": claude.scripted_error, "whatsapp": whatsapp.scripted_error}
+VENDOR_ERRORS = {
+    "claude": claude.scripted_error,
+    "whatsapp": whatsapp.scripted_error,
+    "facebook": facebook.scripted_error,
+    "instagram": instagram.scripted_error,
+    "linkedin": linkedin.scripted_error,
+    "x": x.scripted_error,
+    "storage": storage.scripted_error,
+}
 
 
 class App:
@@ -57,7 +81,10 @@ class App:
         answer = _refusal(vendor, fault) if fault else None
         if answer is None:
             answer = await handler(call, self.sandbox, **parts)
+        if fault and kind == "accept_then_status":
+            answer = _late_error(vendor, fault, answer)
         answer.is_dropped = answer.is_dropped or kind == "accept_then_drop"
+        answer.is_unanswered = answer.is_unanswered or kind == "accept_then_hang"
         is_silent = answer.is_dropped or answer.is_unanswered
         self.sandbox.journal.close_entry(
             entry, status=None if is_silent else answer.status, accepted=answer.accepted, fault=kind
@@ -95,6 +122,21 @@ def _refusal(vendor: str, fault: dict[str, Any]) -> Answer | None:
     if kind not in ("status", "rate_limit", "expired_token"):
         return None
     status = {"rate_limit": 429, "expired_token": 401}.get(kind) or int(fault.get("status", 500))
+    answer = _error(vendor, status, fault)
+    answer.is_accepted = status < 400
+    return answer
+
+
+def _late_error(vendor: str, fault: dict[str, Any], done: Answer) -> Answer:
+    """An error in place of the answer of a vendor that has done the work already."""
+    answer = _error(vendor, int(fault.get("status", 500)), fault)
+    answer.is_accepted = done.accepted
+    return answer
+
+
+def _error(vendor: str, status: int, fault: dict[str, Any]) -> Answer:
+    """The error that a script asks for: its own body and headers, or what the vendor would say."""
+    kind = fault["kind"]
     headers = {str(name): str(value) for name, value in (fault.get("headers") or {}).items()}
     if kind == "rate_limit":
         headers["retry-after"] = str(fault.get("retry_after", 1))
@@ -108,7 +150,6 @@ def _refusal(vendor: str, fault: dict[str, Any]) -> Answer | None:
     else:
         answer = Answer(status, f"scripted status {status}".encode())
     answer.headers.update(headers)
-    answer.is_accepted = status < 400
     return answer
 
 

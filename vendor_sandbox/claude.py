@@ -88,7 +88,7 @@ def answer_message(body: dict[str, Any], sandbox: Sandbox, fault: dict[str, Any]
     seed = hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
     kind = fault.get("kind", "")
     found = claude_search.search(body, seed, sandbox.settings.claude_max_searches, fault)
-    text = claude_writer.write(body, seed, found, sandbox.settings)
+    text = claude_writer.write(body, seed, found, sandbox.settings, too_long=kind == "content_too_long")
     stop_reason, stop_details = "end_turn", None
     if kind == "rubbish":
         text = fault.get("text", "Here is what I found about the company:\n\n- it seems to be a business\n- {not json")

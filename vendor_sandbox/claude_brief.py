@@ -1,4 +1,5 @@
-"""What the stand-in for Claude reads in a request: the fenced sources, the lead, the analysis, the plans.
+"""What the stand-in for Claude reads in a request: the fenced sources, the lead, the analysis, the plans; or
+the request for posts, the brand's rules and the faults of an earlier draft.
 
 Also whether instructions stand outside every fence: those a real model might follow, those inside it must not.
 """
@@ -14,7 +15,7 @@ from vendor_sandbox.claude_requests import text_of
 from vendor_sandbox.site_catalog import TOWNS, Sector, pick, sector_of, sectors
 
 _SOURCE = re.compile(r'<source\b[^>]*?url="([^"]*)"[^>]*>\n?(.*?)\n?</source>', re.DOTALL)
-_FENCES = ("lead", "competitors", "analysis", "plans")
+_FENCES = ("lead", "competitors", "analysis", "plans", "request", "brand", "template", "draft", "faults")
 _INJECTION = re.compile(
     r"(?i)\b(ignore|disregard|forget)\b[^.\n]{0,40}\b(previous|prior|above|earlier|all|your)\b[^.\n]{0,20}\binstructions?\b"
 )
@@ -45,6 +46,9 @@ class Brief:
     host: str
     is_injected: bool
     own_text: str = field(repr=False)
+    request: dict[str, Any] = field(default_factory=dict)
+    brand: dict[str, Any] = field(default_factory=dict)
+    faults: list[Any] = field(default_factory=list)
 
     @property
     def company(self) -> str:
@@ -78,7 +82,8 @@ def _read(text: str) -> Brief:
     lead = _block(text, "lead")
     lead = lead if isinstance(lead, dict) else {}
     host = _host(str(lead.get("website") or "")) or (_host(pages[0][0]) if pages else "")
-    words = f"{own_text}\n{json.dumps(lead, ensure_ascii=False)}\n{host.replace('-', ' ')}"
+    request, brand, faults = (_block(text, name) for name in ("request", "brand", "faults"))
+    words = f"{own_text}\n{json.dumps([lead, request], ensure_ascii=False)}\n{host.replace('-', ' ')}"
     found = sector_of(words)
     fallback = list(sectors().values())[pick(host or text, len(sectors()))]
     plans = _block(text, "plans")
@@ -94,6 +99,9 @@ def _read(text: str) -> Brief:
         host=host,
         is_injected=bool(_INJECTION.search(_outside_fences(text))),
         own_text=own_text,
+        request=request if isinstance(request, dict) else {},
+        brand=brand if isinstance(brand, dict) else {},
+        faults=faults if isinstance(faults, list) else [],
     )
 
 
@@ -105,7 +113,7 @@ def _town(words: str) -> str | None:
 
 
 def _block(text: str, name: str) -> Any:
-    match = re.search(rf"<{name}>\s*(.*?)\s*</{name}>", text, re.DOTALL)
+    match = re.search(rf"<{name}\b[^>]*>\s*(.*?)\s*</{name}>", text, re.DOTALL)
     if not match:
         return None
     try:
@@ -117,7 +125,7 @@ def _block(text: str, name: str) -> Any:
 def _outside_fences(text: str) -> str:
     rest = _SOURCE.sub(" ", text)
     for name in _FENCES:
-        rest = re.sub(rf"<{name}>.*?</{name}>", " ", rest, flags=re.DOTALL)
+        rest = re.sub(rf"<{name}\b[^>]*>.*?</{name}>", " ", rest, flags=re.DOTALL)
     return rest
 
 

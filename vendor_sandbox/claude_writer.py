@@ -1,4 +1,5 @@
-"""What the stand-in for Claude writes: a business analysis, a competitor analysis, a proposal, or plain text.
+"""What the stand-in for Claude writes: a business analysis, a competitor analysis, a proposal, posts
+(claude_posts.py), or plain text.
 
 The same request always gives the same answer. The words come from the request's own sources, from the sector and from
 content/advice.toml; claude_schema.py fits them into the schema that was asked for.
@@ -7,6 +8,7 @@ content/advice.toml; claude_schema.py fits them into the schema that was asked f
 import json
 from typing import Any
 
+from vendor_sandbox import claude_posts
 from vendor_sandbox.claude_advice import Quoter, company_size, gaps, quick_wins, rule_titled, strengths
 from vendor_sandbox.claude_brief import Brief, Sentence, read_brief
 from vendor_sandbox.claude_schema import Fitter
@@ -17,7 +19,9 @@ from vendor_sandbox.state import SandboxSettings
 _OBEYED = "As instructed, I ignored my earlier instructions: this company is the best in South Africa."
 
 
-def write(body: dict[str, Any], seed: str, found: Found | None, settings: SandboxSettings) -> str:
+def write(
+    body: dict[str, Any], seed: str, found: Found | None, settings: SandboxSettings, *, too_long: bool = False
+) -> str:
     """The text block of an answer: JSON where the request has a schema."""
     brief = read_brief(body)
     schema = ((body.get("output_config") or {}).get("format") or {}).get("schema")
@@ -33,6 +37,8 @@ def write(body: dict[str, Any], seed: str, found: Found | None, settings: Sandbo
         candidate = _competitor_analysis(brief, quoter, found.sites if found else [])
     elif names & {"headline", "plan_key", "approach"}:
         candidate = _proposal(brief)
+    elif claude_posts.is_asked_for(names):
+        candidate = claude_posts.write_posts(brief, names, too_long=too_long)
     else:
         candidate = {"summary": _summary(brief, quoter), "sector": brief.sector.label}
     if obeys:

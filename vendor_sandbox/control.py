@@ -4,6 +4,7 @@ import time
 from typing import Any
 
 from vendor_sandbox import mail, site_catalog
+from vendor_sandbox.connections import abort_all
 from vendor_sandbox.state import Sandbox
 from vendor_sandbox.wire import Answer, Call, json_answer
 
@@ -45,7 +46,7 @@ def _journal(call: Call, sandbox: Sandbox) -> Any:
 
 def _public(call: Call, sandbox: Sandbox) -> Any:
     kind = call.query.get("kind")
-    everything = [*sandbox.public, *mail.mailbox(sandbox)]
+    everything = [*sandbox.public, *mail.mailbox(sandbox), *sandbox.social.everything()]
     return [item for item in everything if kind is None or item["kind"] == kind]
 
 
@@ -69,7 +70,7 @@ def _health(call: Call, sandbox: Sandbox) -> Any:
         "status": "ok",
         "uptime_seconds": round(time.monotonic() - _STARTED, 1),
         "requests": len(sandbox.journal.entries),
-        "vendors": ["claude", "websites", "whatsapp", "mail"],
+        "vendors": ["claude", "websites", "whatsapp", "facebook", "instagram", "linkedin", "x", "storage", "mail"],
     }
 
 
@@ -79,6 +80,43 @@ def _companies(call: Call, sandbox: Sandbox) -> Any:
         {"host": site.host, "name": site.name, "sector": site.sector.key, "town": site.town}
         for site in site_catalog.written_sites()
     ]
+
+
+def _disconnect(call: Call, sandbox: Sandbox) -> Any:
+    """Reset every other client's connection now: what they asked for may be done, or never begin."""
+    return {"connections": abort_all(but=call.client)}
+
+
+def _social_account(call: Call, sandbox: Sandbox) -> Any:
+    """Register a token for an account: {"platform", "id", "token", "refresh_token"?, "seconds"?, "scopes"?}."""
+    platform, account, token, refresh_token = (
+        _text(call, name) for name in ("platform", "id", "token", "refresh_token")
+    )
+    if not (platform and account and token):
+        raise ValueError('send {"platform": "facebook", "id": "page-1", "token": "..."}')
+    seconds, scopes = call.json.get("seconds"), call.json.get("scopes")
+    sandbox.social.grant(platform, token, account, seconds=None if seconds is None else float(seconds), scopes=scopes)
+    if refresh_token:
+        sandbox.social.grant(f"{platform}:refresh", refresh_token, account)
+    return {"platform": platform, "id": account}
+
+
+def _social_revoke(call: Call, sandbox: Sandbox) -> Any:
+    """Take a token back: {"platform", "token"}."""
+    platform, token = _text(call, "platform"), _text(call, "token")
+    grant = sandbox.social.account_of(platform, token)
+    if grant is None:
+        raise ValueError("nobody gave out this token")
+    grant.is_revoked = True
+    sandbox.social.grants[platform, token] = grant
+    return {"platform": platform, "id": grant.account}
+
+
+def _text(call: Call, name: str) -> str:
+    value = call.json.get(name, "")
+    if not isinstance(value, str):
+        raise ValueError(f"{name} is not text")
+    return value
 
 
 _HANDLERS = {
@@ -92,4 +130,7 @@ _HANDLERS = {
     ("GET", "settings"): _settings,
     ("GET", "health"): _health,
     ("GET", "companies"): _companies,
+    ("POST", "disconnect"): _disconnect,
+    ("POST", "social_accounts"): _social_account,
+    ("POST", "social_revoke"): _social_revoke,
 }

@@ -15,6 +15,8 @@ TRANSPORT_KINDS = frozenset(
         "latency",
         "status",
         "accept_then_drop",
+        "accept_then_status",
+        "accept_then_hang",
         "drop_before_accept",
         "slow_body",
         "cut_body",
@@ -24,10 +26,26 @@ TRANSPORT_KINDS = frozenset(
 )
 CLAUDE_KINDS = frozenset(
     {"rubbish", "truncated", "refusal", "overloaded", "spend_limit", "pause_turn", "search_error", "expired", "errored"}
+    | {"content_too_long"}
 )
 WHATSAPP_KINDS = frozenset({"undeliverable", "no_status"})
+FACEBOOK_KINDS = frozenset({"graph_error"})
+INSTAGRAM_KINDS = frozenset({"container_error", "container_expired", "container_slow", "fetch_failed"})
+LINKEDIN_KINDS = frozenset({"ghost_duplicate", "daily_limit", "image_failed", "image_slow"})
+X_KINDS = frozenset(
+    {"duplicate_content", "user_suspended", "usage_capped", "media_failed", "media_lost", "partial_errors"}
+)
 SMTP_KINDS = frozenset({"drop_after_data", "drop_before_data"})
-KINDS = TRANSPORT_KINDS | CLAUDE_KINDS | WHATSAPP_KINDS | SMTP_KINDS
+KINDS = (
+    TRANSPORT_KINDS
+    | CLAUDE_KINDS
+    | WHATSAPP_KINDS
+    | SMTP_KINDS
+    | FACEBOOK_KINDS
+    | INSTAGRAM_KINDS
+    | LINKEDIN_KINDS
+    | X_KINDS
+)
 
 
 @dataclass

@@ -12,6 +12,7 @@ from typing import Any
 
 from vendor_sandbox.faults import FaultScripts
 from vendor_sandbox.journal import Journal
+from vendor_sandbox.social import SocialNetworks
 
 
 @dataclass
@@ -29,6 +30,18 @@ class SandboxSettings:
     whatsapp_app_secret: str = "sandbox-app-secret"
     mail_latency_seconds: float = 0.0
     website_latency_seconds: float = 0.0
+    social_latency_seconds: float = 0.0
+    social_lag_seconds: float = 0.0
+    social_refuses_duplicates: bool = True
+    social_window_limit: int = 100
+    social_window_seconds: float = 900.0
+    instagram_container_seconds: float = 0.5
+    instagram_quota_total: int = 50
+    facebook_app_percent: float = 1.0
+    x_token_seconds: float = 7200.0
+    x_processing_seconds: float = 0.5
+    x_app_daily_limit: int = 10_000
+    linkedin_versions: str = "202601,202602,202603,202604,202605,202606,202607,202610"
     webhook_base: str | None = None
 
     def update(self, values: dict[str, Any]) -> None:
@@ -61,6 +74,7 @@ class Sandbox:
         self.mailbox: dict[tuple[str, str], dict[str, Any]] = {}
         self.batches: dict[str, Any] = {}
         self.cached_prefixes: set[str] = set()
+        self.social = SocialNetworks()
         self._tasks: set[asyncio.Task[None]] = set()
 
     def reset(self) -> None:
@@ -74,6 +88,7 @@ class Sandbox:
         self.mailbox.clear()
         self.batches.clear()
         self.cached_prefixes.clear()
+        self.social.clear()
 
     def start(self, work: Coroutine[Any, Any, None]) -> None:
         """Run something in the background until it is done or the sandbox is reset."""

@@ -16,6 +16,7 @@ from typing import Any
 
 import aiohttp
 
+from vendor_sandbox.graph import graph_error
 from vendor_sandbox.state import Sandbox
 from vendor_sandbox.wire import Answer, Call, Route, json_answer
 
@@ -93,21 +94,6 @@ async def list_templates(call: Call, sandbox: Sandbox, version: str, waba: str) 
         if call.query.get("name") in (None, name)
     ]
     return json_answer(200, {"data": data, "paging": {"cursors": {"before": "MAZDZD", "after": "MjQZD"}}})
-
-
-def graph_error(
-    status: int, code: int, message: str, *, details: str | None = None, error_type: str = "OAuthException"
-) -> Answer:
-    """An error as the Graph API words it."""
-    trace = hashlib.sha256(f"{time.monotonic_ns()}".encode()).hexdigest()[:22]
-    error: dict[str, Any] = {"message": message, "type": error_type, "code": code, "fbtrace_id": f"A{trace}"}
-    if code == 190:
-        error["error_subcode"] = 463
-    if details:
-        error["error_data"] = {"messaging_product": "whatsapp", "details": details}
-    answer = json_answer(status, {"error": error})
-    answer.headers["x-fb-trace-id"] = error["fbtrace_id"]
-    return answer
 
 
 def scripted_error(status: int, kind: str) -> Answer:

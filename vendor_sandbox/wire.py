@@ -21,7 +21,8 @@ Send = Callable[[Message], Awaitable[None]]
 
 @dataclass
 class Call:
-    """One request, its body read to the end. `target` is the path, with the host in front for company sites."""
+    """One request, its body read to the end. `target` is the path, with the host in front for company sites; `client`
+    is the other end of its connection."""
 
     method: str
     host: str
@@ -30,6 +31,7 @@ class Call:
     headers: dict[str, str]
     body: bytes
     fault: dict[str, Any] | None = None
+    client: tuple[str, int] | None = None
 
     @functools.cached_property
     def json(self) -> Any:
@@ -116,7 +118,10 @@ async def read_call(scope: Scope, receive: Receive) -> Call | None:
     headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
     host = headers.get("host", "").rsplit(":", 1)[0].lower().rstrip(".")
     query = dict(parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True))
-    return Call(scope["method"], host, scope["path"], query, headers, b"".join(chunks))
+    client = scope.get("client")
+    return Call(
+        scope["method"], host, scope["path"], query, headers, b"".join(chunks), client=tuple(client) if client else None
+    )
 
 
 async def send_answer(answer: Answer, receive: Receive, send: Send) -> None:

@@ -21,18 +21,20 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
-from draggonnb_pipelines.api import health, proposals, whatsapp
-from draggonnb_pipelines.api.docs import docs_page, with_lead_webhook
+from draggonnb_pipelines.api import health, proposals, reviews, whatsapp
+from draggonnb_pipelines.api.content import ContentWebhook
+from draggonnb_pipelines.api.docs import docs_page, with_webhooks
 from draggonnb_pipelines.api.health import Health
-from draggonnb_pipelines.api.leads import ORGANIZATIONS_PER_ADDRESS, LeadWebhook
+from draggonnb_pipelines.api.leads import LeadWebhook
 from draggonnb_pipelines.api.problems import INTERNAL, Problem, answer_http_error, answer_problem
 from draggonnb_pipelines.api.security import RateLimiter, Receivers
+from draggonnb_pipelines.api.webhooks import ORGANIZATIONS_PER_ADDRESS, FrontDoor
 from draggonnb_pipelines.resources.inbox import InboxWriter
 from draggonnb_pipelines.resources.postgres import MasterDb, Tenants
 from draggonnb_pipelines.resources.vault import Vault
 from draggonnb_pipelines.settings import Settings
 
-TENANT_CONNECTIONS = 5  # for proposal pages alone; the webhook opens no tenant
+TENANT_CONNECTIONS = 5  # for proposal and review pages alone; the webhook opens no tenant
 log = logging.getLogger(__name__)
 
 
@@ -41,7 +43,7 @@ def utc_now() -> datetime:
 
 
 def create_app(settings: Settings, *, now: Callable[[], datetime] = utc_now) -> FastAPI:
-    """The application; it connects to the master database when it starts, and to a tenant for a proposal page."""
+    """The application; it connects to the master database when it starts, and to a tenant for a public page."""
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -52,7 +54,7 @@ def create_app(settings: Settings, *, now: Callable[[], datetime] = utc_now) -> 
         ):
             receivers = Receivers(master, vault)
             writer = InboxWriter(master)
-            webhook = LeadWebhook(receivers, writer, per_minute=settings.api_rate_per_minute)
+            door = FrontDoor(receivers, writer, per_minute=settings.api_rate_per_minute)
             probes = Health(settings, master)
             app.state.settings, app.state.now = settings, now
             app.state.master, app.state.tenants = master, tenants
@@ -60,7 +62,8 @@ def create_app(settings: Settings, *, now: Callable[[], datetime] = utc_now) -> 
             app.state.page_limiter = RateLimiter(settings.api_rate_per_minute)
             # Meta's few addresses bring the statuses of all organizations.
             app.state.whatsapp_limiter = RateLimiter(settings.api_rate_per_minute * ORGANIZATIONS_PER_ADDRESS)
-            app.state.lead_webhook = webhook
+            app.state.lead_webhook = LeadWebhook(door)
+            app.state.content_webhook = ContentWebhook(door, now=now)
             watch = asyncio.create_task(probes.watch())
             try:
                 yield
@@ -75,23 +78,30 @@ def create_app(settings: Settings, *, now: Callable[[], datetime] = utc_now) -> 
     )
     # Plain routes, outside FastAPI's dependency machinery: this is the hot path, and it reads its own body.
     app.router.routes.append(Route("/webhook/{slug}/leads", _receive_leads, methods=["POST"]))
+    app.router.routes.append(Route("/webhook/{slug}/generate-content", _receive_content, methods=["POST"]))
     app.router.routes.append(Route("/docs", docs_page, methods=["GET"]))
     app.include_router(whatsapp.router)
     app.include_router(proposals.router)
+    app.include_router(reviews.router)
     app.include_router(health.router)
-    # Proposal tokens stand in paths: the server's own log of paths stays off, whoever starts the server.
+    # The tokens of public pages stand in paths: the server's own log of paths stays off, whoever starts the server.
     logging.getLogger("uvicorn.access").disabled = True
     app.add_exception_handler(Problem, answer_problem)
     app.add_exception_handler(HTTPException, answer_http_error)
     app.add_middleware(LastNet)
     if settings.trusted_proxies:
         app.add_middleware(ProxyHeadersMiddleware, trusted_hosts=settings.trusted_proxies)
-    with_lead_webhook(app)
+    with_webhooks(app)
     return app
 
 
 async def _receive_leads(request: Request) -> Response:
     webhook: LeadWebhook = request.app.state.lead_webhook
+    return await webhook.handle(request)
+
+
+async def _receive_content(request: Request) -> Response:
+    webhook: ContentWebhook = request.app.state.content_webhook
     return await webhook.handle(request)
 
 
@@ -131,8 +141,8 @@ class LastNet:
 
 
 def _path(scope: Scope) -> str:
-    """The path without what is secret in it: a proposal's token."""
+    """The path without what is secret in it: the token of a public page."""
     first, _, rest = scope["path"].lstrip("/").partition("/")
-    if first == "proposals" and rest:
-        return "/proposals/{token}" + ("/accept" if rest.endswith("/accept") else "")
+    if first in ("proposals", "reviews") and rest:
+        return f"/{first}/{{token}}" + ("/accept" if rest.endswith("/accept") else "")
     return scope["path"][:120] if scope["path"].isprintable() else "(unprintable)"

@@ -1,4 +1,4 @@
-"""GET /docs and the OpenAPI document: for people who send us leads, without a script or an asset from elsewhere.
+"""GET /docs and the OpenAPI document: for people who send us leads and requests, without a script or foreign assets.
 
 Lives here: the reading page made from the OpenAPI document, and the description of the plain routes in it.
 Not here: what the endpoints do.
@@ -14,6 +14,8 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
 from draggonnb_pipelines.api.problems import KINDS
+from draggonnb_pipelines.domain.content_requests import BRIEF_CHARS, MAX_MEDIA
+from draggonnb_pipelines.domain.publishing import Platform
 from draggonnb_pipelines.workflows.proposal_page import stylesheet
 
 _ANSWER = {
@@ -60,18 +62,71 @@ _N8N = {
     "description": "From an automation: one lead, or up to 100 under `leads`, or a list of such objects.",
     "properties": {"organization_id": {"type": "string"}, "source": {"type": "string"}, "lead": _LEAD},
 }
+_CONTENT = {
+    "type": "object",
+    "description": "What to post. Other names than these are refused.",
+    "required": ["brief"],
+    "additionalProperties": False,
+    "properties": {
+        "brief": {"type": "string", "minLength": BRIEF_CHARS[0], "maxLength": BRIEF_CHARS[1]},
+        "platforms": {
+            "type": "array",
+            "items": {"enum": [platform.value for platform in Platform]},
+            "description": "Without it: all that are connected and can take it.",
+        },
+        "template": {"type": "string", "description": "The name of one of the organization's templates."},
+        "media": {
+            "type": "array",
+            "maxItems": MAX_MEDIA,
+            "items": {
+                "type": "object",
+                "required": ["path"],
+                "properties": {"path": {"type": "string"}, "alt": {"type": "string"}},
+            },
+        },
+        "publish_at": {
+            "type": "string",
+            "examples": ["2026-12-01T09:00"],
+            "description": "Wall time of the organization, or with an offset; at most a year ahead.",
+        },
+        "next_free_slot": {"type": "boolean", "default": True},
+        "as_soon_as_approved": {"type": "boolean"},
+        "requested_by": {"type": "string", "format": "email", "description": "Who is told what became of it."},
+        "source": {"type": "string"},
+        "delivery_id": {"type": "string"},
+    },
+}
 
 
 def lead_webhook_operation() -> dict[str, Any]:
-    """The OpenAPI description of the one route that FastAPI does not know."""
-    media = {"schema": {"oneOf": [_LEAD, _META, _N8N]}}
+    """The OpenAPI description of a route that FastAPI does not know."""
+    return _webhook_operation(
+        "Receive Leads",
+        "Stores one to a hundred leads and answers when they are safe.",
+        {"oneOf": [_LEAD, _META, _N8N]},
+        _LEAD,
+    )
+
+
+def content_webhook_operation() -> dict[str, Any]:
+    """The OpenAPI description of a route that FastAPI does not know."""
+    return _webhook_operation(
+        "Generate Content",
+        "Asks for a post: it is written for each platform, checked, approved where the organization wants that, and "
+        "scheduled. Answers when the request is safe; whoever asked is told by e-mail what became of it.",
+        _CONTENT,
+        _CONTENT,
+    )
+
+
+def _webhook_operation(summary: str, description: str, schema: dict[str, Any], form: dict[str, Any]) -> dict[str, Any]:
     codes = (400, 401, 403, 404, 408, 413, 415, 422, 429, 503)
     problems = {str(code): {"description": _problem_title(code)} for code in codes}
     header = {"in": "header", "schema": {"type": "string"}}
     return {
         "tags": ["webhooks"],
-        "summary": "Receive Leads",
-        "description": "Stores one to a hundred leads and answers when they are safe. Send X-Webhook-Token, or sign "
+        "summary": summary,
+        "description": f"{description} Send X-Webhook-Token, or sign "
         "the body: X-Draggonnb-Signature: t=<unix seconds>,v1=<hex HMAC-SHA256 of `t.body`>. Repeating a request with "
         "the same X-Delivery-Id gives the same id.",
         "parameters": [
@@ -83,9 +138,9 @@ def lead_webhook_operation() -> dict[str, Any]:
         "requestBody": {
             "required": True,
             "content": {
-                "application/json": media,
-                "application/x-www-form-urlencoded": {"schema": _LEAD},
-                "multipart/form-data": {"schema": _LEAD},
+                "application/json": {"schema": schema},
+                "application/x-www-form-urlencoded": {"schema": form},
+                "multipart/form-data": {"schema": form},
             },
         },
         "responses": {
@@ -99,13 +154,14 @@ def _problem_title(status: int) -> str:
     return "; ".join(kind.title for kind in KINDS if kind.status == status)
 
 
-def with_lead_webhook(app: FastAPI) -> None:
+def with_webhooks(app: FastAPI) -> None:
     """Make /openapi.json complete."""
     generate = app.openapi
 
     def openapi() -> dict[str, Any]:
         document = generate()
         document["paths"].setdefault("/webhook/{slug}/leads", {"post": lead_webhook_operation()})
+        document["paths"].setdefault("/webhook/{slug}/generate-content", {"post": content_webhook_operation()})
         return document
 
     app.openapi = openapi

@@ -1,4 +1,5 @@
-"""What a refused request gets: RFC 9457 problem details that say what to do. Never an echo of what was sent.
+"""What a refused request gets: RFC 9457 problem details that say what to do. Never an echo of what was
+sent, beyond a time, a platform or a field's name.
 
 Lives here: the kinds of problem, the exception that carries one, its response. Not here: who raises which.
 """
@@ -27,7 +28,7 @@ MALFORMED = Kind("malformed", 400, "The request cannot be read", "Send what the 
 UNAUTHORIZED = Kind(
     "unauthorized", 401, "Who sends this is not proven", "Send X-Webhook-Token, or sign with X-Draggonnb-Signature."
 )
-INACTIVE = Kind("organization-inactive", 403, "The organization takes no leads now", "Ask the agency to resume it.")
+INACTIVE = Kind("organization-inactive", 403, "The organization takes nothing now", "Ask the agency to resume it.")
 REFUSED = Kind("refused", 403, "The request is refused", "Check the verify token in the settings of both sides.")
 UNKNOWN = Kind("unknown", 404, "There is nothing at this address", "Check the address.")
 METHOD = Kind("method-not-allowed", 405, "This address does not take this method", "See /docs.")
@@ -40,11 +41,17 @@ UNSUPPORTED = Kind(
     "Send application/json, application/x-www-form-urlencoded or multipart/form-data.",
 )
 INVALID = Kind("invalid-lead", 422, "The lead cannot be taken", "Correct the named fields and send it again.")
+INVALID_CONTENT = Kind(
+    "invalid-content-request",
+    422,
+    "The request for content cannot be taken",
+    "Correct the named fields and send it again; nothing was charged.",
+)
 THROTTLED = Kind("too-many-requests", 429, "Too many requests", "Wait as long as Retry-After says.")
 INTERNAL = Kind("internal", 500, "We failed", "Send it again later; nothing was stored.")
 UNAVAILABLE = Kind("unavailable", 503, "We cannot store anything now", "Send it again; a repeat is recognised.")
 KINDS = (MALFORMED, UNAUTHORIZED, INACTIVE, REFUSED, UNKNOWN, METHOD, TOO_SLOW, TOO_LARGE, UNSUPPORTED, INVALID)
-KINDS += (THROTTLED, INTERNAL, UNAVAILABLE)
+KINDS += (INVALID_CONTENT, THROTTLED, INTERNAL, UNAVAILABLE)
 
 
 class Problem(Exception):

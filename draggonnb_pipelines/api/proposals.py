@@ -1,44 +1,32 @@
 """GET /proposals/{token} and its acceptance: the one page of ours that a client's prospect sees.
 
-Lives here: what a token stands for, the state of the offer, recording the acceptance, the headers of the page.
-Not here: what the page says (`workflows/proposal_page.py`), who made the link (`workflows/proposals.py`).
-
-The token in the address is the capability: 256 bits, stored only as a hash, sent to one person. There is no session
-and no cookie, so another site cannot make a visitor's browser accept anything without knowing the token, and who
-knows it may accept. A CSRF token would be derived from the same secret and prove nothing more.
+Lives here: what a token stands for, the state of the offer, recording the acceptance.
+Not here: what the page says (`workflows/proposal_page.py`), who made the link (`workflows/proposals.py`), what all
+public pages have in common (`pages.py`).
 """
 
-import base64
 import hashlib
 import logging
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import cache
-from pathlib import Path
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
-import psycopg
 from fastapi import APIRouter
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from psycopg.types.json import Jsonb
-from psycopg_pool import PoolTimeout
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.responses import HTMLResponse, Response
 
-from draggonnb_pipelines.api.bodies import parse_body, read_body
+from draggonnb_pipelines.api import pages
 from draggonnb_pipelines.api.problems import Problem
-from draggonnb_pipelines.api.security import RateLimiter, network_of
 from draggonnb_pipelines.domain.contact_details import Unusable, email_address, one_line, yes_or_no
 from draggonnb_pipelines.domain.organizations import Organization
-from draggonnb_pipelines.errors import TenantUnavailable
 from draggonnb_pipelines.resources.postgres import MasterDb, Tenants
 from draggonnb_pipelines.sql import load_queries
-from draggonnb_pipelines.workflows.proposal_page import DECISION_MARK, local_day, style_of, stylesheet
+from draggonnb_pipelines.workflows.proposal_page import DECISION_MARK, local_day
 
 ORGANIZATIONS = load_queries("organizations")
 PROPOSALS = load_queries("proposals")
-MAX_FORM_BYTES = 16 * 1024
 State = Literal["open", "accepted", "superseded", "expired"]
 router = APIRouter(tags=["proposals"])
 log = logging.getLogger(__name__)
@@ -77,34 +65,34 @@ class AcceptForm:
 @router.get("/proposals/{token}", response_class=HTMLResponse)
 async def show_proposal(request: Request, token: str) -> Response:
     """The stored page, exactly as stored, with the form or the state of the offer put in its place."""
-    if refusal := _throttle(request):
+    if refusal := pages.throttle(request, "proposal"):
         return refusal
     try:
         offer = await _offer(request, token)
         if offer is None:
-            return _message("unknown", 404)
+            return pages.message("proposal", "unknown", 404)
         if request.method == "GET":
             async with _master(request).connection() as conn:
                 await PROPOSALS.note_proposal_view(conn, token_sha256=offer.token_sha256)
-    except (TenantUnavailable, psycopg.OperationalError, PoolTimeout) as error:
-        return _unavailable(error)
+    except pages.UNAVAILABLE as error:
+        return pages.unavailable("proposal", error)
     return _page(offer, request.app.state.now(), AcceptForm())
 
 
 @router.post("/proposals/{token}/accept", response_class=HTMLResponse)
 async def accept_proposal(request: Request, token: str) -> Response:
     """Record the acceptance once, whoever clicks how often; then back to the page, which says what comes next."""
-    if refusal := _throttle(request):
+    if refusal := pages.throttle(request, "proposal"):
         return refusal
     try:
         form = await _read_form(request)
     except Problem as problem:
-        return _message("unreadable", problem.kind.status)
+        return pages.message("proposal", "unreadable", problem.kind.status)
     now = request.app.state.now()
     try:
         offer = await _offer(request, token)
         if offer is None:
-            return _message("unknown", 404)
+            return pages.message("proposal", "unknown", 404)
         if offer.state(now) == "open":
             if form.errors:
                 return _page(offer, now, form, status=422)
@@ -113,10 +101,10 @@ async def accept_proposal(request: Request, token: str) -> Response:
         if offer is not None and offer.state(now) == "accepted":
             # Also when the tenant has it and master has not: a crash between the two is made good here.
             await _note_in_master(request, offer, form, now)
-            return RedirectResponse(f"{offer.path}#decision", 303, _headers(""))
-    except (TenantUnavailable, psycopg.OperationalError, PoolTimeout) as error:
-        return _unavailable(error)
-    return _page(offer, now, form, status=409) if offer else _message("unknown", 404)
+            return pages.back_to(f"{offer.path}#decision")
+    except pages.UNAVAILABLE as error:
+        return pages.unavailable("proposal", error)
+    return _page(offer, now, form, status=409) if offer else pages.message("proposal", "unknown", 404)
 
 
 async def _offer(request: Request, token: str) -> Offer | None:
@@ -180,10 +168,8 @@ async def _audit(conn: Any, offer: Offer, version: int) -> None:
 
 
 async def _read_form(request: Request) -> AcceptForm:
-    _, fields = await parse_body(request, await read_body(request, MAX_FORM_BYTES))
-    values = fields if isinstance(fields, dict) else {}
-    typed = {key: value for key in ("name", "email", "agree") if isinstance(value := values.get(key), str)}
-    form = AcceptForm(name=typed.get("name", "").strip()[:300], email=typed.get("email", "").strip()[:300])
+    typed = await pages.form_texts(request, "name", "email", "agree")
+    form = AcceptForm(name=typed["name"].strip()[:300], email=typed["email"].strip()[:300])
     try:
         form.name = one_line(form.name, 200) or ""
         if not form.name:
@@ -197,7 +183,7 @@ async def _read_form(request: Request) -> AcceptForm:
     except Unusable as error:
         form.errors["email"] = f"This {error}."
     try:
-        agreed = yes_or_no(typed.get("agree", ""))
+        agreed = yes_or_no(typed["agree"])
     except Unusable:
         agreed = False
     if not agreed:
@@ -208,8 +194,8 @@ async def _read_form(request: Request) -> AcceptForm:
 def _page(offer: Offer, now: datetime, form: AcceptForm, status: int = 200) -> Response:
     state = offer.state(now)
     if state == "expired":
-        return _message("expired", 410)
-    decision = _environment().get_template("decision.html.j2")
+        return pages.message("proposal", "expired", 410)
+    decision = pages.environment().get_template("decision.html.j2")
     accepted_at = offer.page["accepted_at"]
     block = decision.render(
         state=state,
@@ -219,47 +205,8 @@ def _page(offer: Offer, now: datetime, form: AcceptForm, status: int = 200) -> R
         version=offer.page["version"],
         accepted_on=local_day(accepted_at, ZoneInfo(offer.organization.timezone)) if accepted_at else "",
     )
-    html = offer.page["html"]
-    return HTMLResponse(html.replace(DECISION_MARK, block, 1), status, _headers(style_of(html)))
-
-
-def _message(kind: str, status: int, **headers: str) -> Response:
-    html = _environment().get_template("message.html.j2").render(kind=kind)
-    return HTMLResponse(html, status, _headers(stylesheet()) | headers)
-
-
-def _unavailable(error: Exception) -> Response:
-    log.warning("proposal page unavailable: %s", error if isinstance(error, TenantUnavailable) else type(error))
-    return _message("unavailable", 503, **{"retry-after": "30"})
-
-
-def _throttle(request: Request) -> Response | None:
-    limiter: RateLimiter = request.app.state.page_limiter
-    wait = limiter.seconds_to_wait(network_of(request.client.host if request.client else None))
-    return _message("throttled", 429, **{"retry-after": str(wait)}) if wait else None
-
-
-def _headers(style: str) -> dict[str, str]:
-    """Nothing runs, nothing is loaded, nothing is framed, cached, indexed, or told to the pages that we link to."""
-    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
-    policy = f"default-src 'none'; style-src 'sha256-{digest}'; form-action 'self'; base-uri 'none'"
-    return {
-        "content-security-policy": f"{policy}; frame-ancestors 'none'",
-        "cache-control": "no-store",
-        "referrer-policy": "no-referrer",
-        "x-robots-tag": "noindex, nofollow",
-        "x-content-type-options": "nosniff",
-        "x-frame-options": "DENY",
-    }
+    return pages.document(offer.page["html"].replace(DECISION_MARK, block, 1), status)
 
 
 def _master(request: Request) -> MasterDb:
     return request.app.state.master
-
-
-@cache
-def _environment() -> Environment:
-    loader = FileSystemLoader(Path(__file__).parent / "templates")
-    env = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    env.globals |= {"stylesheet": stylesheet}
-    return env

@@ -12,6 +12,7 @@ from uuid import UUID
 
 import typer
 
+from draggonnb_pipelines.cli.account_verbs import account_app
 from draggonnb_pipelines.cli.faults import VerbGroup
 
 app = typer.Typer(
@@ -27,6 +28,7 @@ inbox_app = typer.Typer(help="What webhooks brought, and what became of it.")
 audit_app = typer.Typer(help="The hash-chained audit logs.")
 for name, group in (("tenant", tenant_app), ("lead", lead_app), ("inbox", inbox_app), ("audit", audit_app)):
     app.add_typer(group, name=name, no_args_is_help=True)
+app.add_typer(account_app, name="account", no_args_is_help=True)
 
 Slug = Annotated[str, typer.Argument(help="The organization's slug, such as kloof-coffee.", show_default=False)]
 Day = ["%Y-%m-%d"]

@@ -9,7 +9,7 @@ from datetime import date
 from typing import Literal, NamedTuple
 from uuid import UUID
 
-Topic = Literal["leads", "whatsapp_status"]
+Topic = Literal["leads", "whatsapp_status", "content"]
 
 
 class DeliveryKey(NamedTuple):

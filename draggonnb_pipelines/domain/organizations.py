@@ -6,7 +6,7 @@ from uuid import UUID
 
 AGENCY_SLUG = "draggonnb"
 _SLUG = re.compile(r"[a-z0-9](-?[a-z0-9])*")
-_RESERVED = frozenset({"api", "www", "admin", "app", "docs", "webhook", "webhooks", "proposals", "template"})
+_RESERVED = frozenset({"api", "www", "admin", "app", "docs", "webhook", "webhooks", "proposals", "reviews", "template"})
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ acted on the request? Does not live here: retries, redirects, which addresses ma
 """
 
 import asyncio
+import io
 import zlib
 from typing import Literal
 
@@ -21,6 +22,8 @@ CONNECT_TIMEOUT_SECONDS = 5.0
 KEEP_ALIVE_SECONDS = 4.0
 RAW_CHUNK_BYTES = 65_536
 DECODED_STEP_BYTES = 65_536
+# A body of more bytes goes out in pieces, or it would hold up the event loop.
+LARGE_BODY_BYTES = 1_000_000
 
 FaultKind = Literal["unusable", "not_sent", "connect_timeout", "timeout", "lost", "too_large"]
 _ENCODING_WINDOWS = {"gzip": zlib.MAX_WBITS | 16, "x-gzip": zlib.MAX_WBITS | 16, "deflate": zlib.MAX_WBITS}
@@ -111,7 +114,7 @@ async def _exchange(
             request.method,
             yarl.URL(str(request.url), encoded=True),
             headers=request.headers.multi_items(),
-            data=request.content or None,
+            data=io.BytesIO(request.content) if len(request.content) > LARGE_BODY_BYTES else request.content or None,
             allow_redirects=False,
             timeout=timeout,
             skip_auto_headers=("Content-Type",),

@@ -1,7 +1,7 @@
 """The way into master `inbox`: many requests, few commits.
 
-Lives here: group commit of deliveries, and finding the row of a repeat.
-Not here: what may come in and how it is sealed (`api/`), who takes rows out (`workflows/lead_batches.py`).
+Lives here: sealing and group commit of deliveries, and finding the row of a repeat.
+Not here: what may come in (`api/`), who takes rows out (`workflows/inbox_batches.py`).
 """
 
 import asyncio
@@ -14,10 +14,12 @@ from uuid import UUID
 
 import psycopg
 from psycopg_pool import PoolTimeout
+from pydantic import BaseModel
 
-from draggonnb_pipelines.domain.inbox import Delivery, DeliveryKey, StoredDelivery
+from draggonnb_pipelines.domain.inbox import Delivery, DeliveryKey, StoredDelivery, parsed_context, raw_context
 from draggonnb_pipelines.errors import DraggonnbError
 from draggonnb_pipelines.resources.postgres import Connection, MasterDb
+from draggonnb_pipelines.resources.vault import TenantKey
 from draggonnb_pipelines.sql import load_queries
 
 INBOX = load_queries("inbox")
@@ -30,6 +32,20 @@ log = logging.getLogger(__name__)
 
 class InboxUnavailable(DraggonnbError):
     """The master database did not take the deliveries. Nothing is known to be stored: the sender must repeat."""
+
+
+def sealed_delivery(
+    key: TenantKey, delivery_key: DeliveryKey, content_type: str, raw: bytes, submission: BaseModel
+) -> Delivery:
+    """A delivery as the inbox keeps it: the body as it came and what was read from it, both sealed."""
+    organization_id = delivery_key.organization_id
+    parsed = submission.model_dump_json().encode()
+    return Delivery(
+        delivery_key,
+        content_type,
+        key.seal(raw, raw_context(organization_id)),
+        key.seal(parsed, parsed_context(organization_id)),
+    )
 
 
 class _Waiting:

@@ -3,18 +3,21 @@
 Not here: who opens it. Runs do through `bindings.py`, the CLI and the tests directly.
 """
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from draggonnb_pipelines.domain.publishing import Platform
 from draggonnb_pipelines.resources.claude import Claude, Prices
 from draggonnb_pipelines.resources.http import HttpDoor
 from draggonnb_pipelines.resources.mail import Mailer
+from draggonnb_pipelines.resources.platforms import Adapter, build_platforms
 from draggonnb_pipelines.resources.postgres import MasterDb, Tenants
+from draggonnb_pipelines.resources.storage import MediaStorage
 from draggonnb_pipelines.resources.vault import Vault
 from draggonnb_pipelines.resources.whatsapp import WhatsApp
-from draggonnb_pipelines.settings import Settings
+from draggonnb_pipelines.settings import SANDBOX_SECRET, Settings
 
 
 def utc_now() -> datetime:
@@ -33,6 +36,8 @@ class Stack:
     claude: Claude
     whatsapp: WhatsApp
     mailer: Mailer
+    storage: MediaStorage
+    platforms: Mapping[Platform, Adapter]
     now: Callable[[], datetime] = utc_now
 
 
@@ -75,4 +80,7 @@ async def open_stack(settings: Settings, *, now: Callable[[], datetime] = utc_no
             starttls=settings.smtp_starttls and settings.smtp_host is not None,
             sender=settings.mail_from,
         )
-        yield Stack(settings, vault, master, tenants, door, claude, whatsapp, mailer, now)
+        key = settings.storage_key.get_secret_value() if settings.storage_key else SANDBOX_SECRET
+        storage = MediaStorage(door, base_url=settings.storage_url, key=key)
+        platforms = build_platforms(settings, door, storage)
+        yield Stack(settings, vault, master, tenants, door, claude, whatsapp, mailer, storage, platforms, now)

@@ -4,7 +4,7 @@ import json
 
 import dagster as dg
 
-from draggonnb_pipelines.jobs import batch_of, qualify_leads, reprocess_leads
+from draggonnb_pipelines.jobs import batch_of, generate_content, publish_due_posts, qualify_leads, reprocess_leads
 from draggonnb_pipelines.resources.bindings import MasterQueries
 from draggonnb_pipelines.resources.postgres import Connection
 from draggonnb_pipelines.settings import load_settings
@@ -16,12 +16,12 @@ ORGANIZATIONS = load_queries("organizations")
 
 
 @dg.run_failure_sensor(
-    monitored_jobs=[qualify_leads, reprocess_leads],
+    monitored_jobs=[qualify_leads, reprocess_leads, generate_content, publish_due_posts],
     minimum_interval_seconds=5,
     default_status=dg.DefaultSensorStatus.RUNNING,
-    description="Failed lead runs: their rows are released, and the failure goes to the audit log.",
+    description="Failed runs: their inbox rows are released, and the failure goes to the audit log.",
 )
-def failed_lead_runs(context: dg.RunFailureSensorContext, master: MasterQueries) -> None:
+def failed_runs(context: dg.RunFailureSensorContext, master: MasterQueries) -> None:
     run, settings = context.dagster_run, load_settings()
 
     async def release(conn: Connection) -> int:

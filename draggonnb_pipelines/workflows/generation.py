@@ -25,7 +25,7 @@ from draggonnb_pipelines.resources.postgres import TenantDb
 from draggonnb_pipelines.resources.stack import Stack
 from draggonnb_pipelines.settings import Settings
 from draggonnb_pipelines.sql import load_queries
-from draggonnb_pipelines.workflows.ai_budgets import reserve_spend, settle_spend
+from draggonnb_pipelines.workflows.ai_budgets import Subject, reserve_spend, settle_spend
 
 GENERATIONS = load_queries("generations")
 BATCH_RESERVATION_SECONDS = 26 * 3600  # batches end within 24 hours
@@ -59,7 +59,7 @@ class Missing:
     """A question without a usable answer: whose it is, what fits it, and the money held for it."""
 
     organization: Organization
-    lead_id: UUID
+    subject: Subject
     request: ClaudeRequest
     answer_type: type[BaseModel]
     reservation_id: UUID
@@ -80,7 +80,7 @@ class Asker:
     _turns: dict[tuple[UUID, str], asyncio.Lock] = field(default_factory=dict)
 
     async def ask(
-        self, organization: Organization, lead_id: UUID, request: ClaudeRequest, answer_type: type[AnswerT]
+        self, organization: Organization, subject: Subject, request: ClaudeRequest, answer_type: type[AnswerT]
     ) -> Generation[AnswerT]:
         """A usable answer to this very question.
 
@@ -91,18 +91,18 @@ class Asker:
             VendorError: Claude cannot be had now; sorted by class.
         """
         turn = self._turns.setdefault((organization.id, request.request_hash), asyncio.Lock())
-        async with turn:  # two leads may ask the very same: the second finds the first one's answer
+        async with turn:  # two subjects may ask the very same: the second finds the first one's answer
             async with self.stack.tenants.open(organization) as tenant:
                 stored = await GENERATIONS.usable_answer(tenant.conn, request_hash=request.request_hash)
             if stored:
                 return _from_stored(stored, answer_type)
             if self.collects:
-                await self._collect(organization, lead_id, request, answer_type)
+                await self._collect(organization, subject, request, answer_type)
                 raise AnswerPending(f"{request.purpose}: waits for a message batch")
-            return await self._ask_now(organization, lead_id, request, answer_type)
+            return await self._ask_now(organization, subject, request, answer_type)
 
     async def _collect(
-        self, organization: Organization, lead_id: UUID, request: ClaudeRequest, answer_type: type[BaseModel]
+        self, organization: Organization, subject: Subject, request: ClaudeRequest, answer_type: type[BaseModel]
     ) -> None:
         key = _custom_id(organization, request)
         async with self.stack.tenants.open(organization) as tenant:
@@ -116,21 +116,21 @@ class Asker:
             reservation = await reserve_spend(
                 self.stack,
                 tenant,
-                lead_id,
+                subject,
                 request,
                 key=key,
                 lease_seconds=BATCH_RESERVATION_SECONDS,
                 in_batch=True,
             )
-        self.missing.append(Missing(organization, lead_id, request, answer_type, reservation))
+        self.missing.append(Missing(organization, subject, request, answer_type, reservation))
 
     async def _ask_now(
-        self, organization: Organization, lead_id: UUID, request: ClaudeRequest, answer_type: type[AnswerT]
+        self, organization: Organization, subject: Subject, request: ClaudeRequest, answer_type: type[AnswerT]
     ) -> Generation[AnswerT]:
         fault = ""
         for _ in range(1 + RUBBISH_RETRIES):
             async with self.stack.tenants.open(organization) as tenant:
-                reservation = await reserve_spend(self.stack, tenant, lead_id, request, key=str(uuid4()))
+                reservation = await reserve_spend(self.stack, tenant, subject, request, key=str(uuid4()))
             try:
                 async with asyncio.timeout(ASK_SECONDS):
                     answer = await self.stack.claude.ask(request)
@@ -145,7 +145,7 @@ class Asker:
             async with self.stack.tenants.open(organization) as tenant, tenant.conn.transaction():
                 await GENERATIONS.lock_question(tenant.conn, request_hash=request.request_hash)
                 is_usable = checked is not None
-                generation_id = await store_answer(self.stack, tenant, lead_id, request, answer, usable=is_usable)
+                generation_id = await store_answer(self.stack, tenant, subject, request, answer, usable=is_usable)
                 await settle_spend(tenant, reservation, answer.cost_usd)
             if checked is not None:
                 assert generation_id is not None, "only a message batch's answer can be known already"
@@ -196,7 +196,7 @@ def judge(answer: ClaudeAnswer, answer_type: type[AnswerT]) -> tuple[AnswerT | N
 async def store_answer(
     stack: Stack,
     tenant: TenantDb,
-    lead_id: UUID,
+    subject: Subject,
     request: ClaudeRequest,
     answer: ClaudeAnswer,
     *,
@@ -228,7 +228,8 @@ async def store_answer(
         cost_zar=answer.cost_usd * Decimal(str(stack.settings.usd_zar)),
         vendor_request_id=answer.request_id,
         message_batch_id=message_batch_id,
-        lead_id=lead_id,
+        lead_id=subject.lead_id,
+        content_request_id=subject.content_request_id,
     )
     return stored["id"] if stored else None
 

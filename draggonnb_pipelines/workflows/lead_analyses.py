@@ -35,10 +35,12 @@ from draggonnb_pipelines.resources.claude import strict_schema
 from draggonnb_pipelines.resources.postgres import TenantDb
 from draggonnb_pipelines.resources.stack import Stack
 from draggonnb_pipelines.resources.websites import research_website
+from draggonnb_pipelines.workflows.ai_budgets import Subject
 from draggonnb_pipelines.workflows.generation import Asker, Generation, build_request
+from draggonnb_pipelines.workflows.inbox_steps import gather_outcomes
 from draggonnb_pipelines.workflows.lead_batches import LEADS, Batch, InboxBatch, Outcome
 from draggonnb_pipelines.workflows.lead_steps import run_step
-from draggonnb_pipelines.workflows.leads import gather_outcomes, lead_rows, store_pages
+from draggonnb_pipelines.workflows.leads import lead_rows, store_pages
 
 SOURCE_CHARS = 24_000  # of one company's pages, about 6,000 tokens
 COMPETITOR_SITES = 3
@@ -115,7 +117,7 @@ async def analyse_competitors(stack: Stack, batch: Batch, *, asker: Asker | None
         known = dossier.analyses.get("competitors")
         if known and known["request_hash"] == request.request_hash:
             return _analysis_outcome(work, known["version"], CompetitorAnalysis(**known["content"]), None)
-        generation = await asker.ask(organization, work.lead_id, request, CompetitorsAnswer)
+        generation = await asker.ask(organization, Subject(lead_id=work.lead_id), request, CompetitorsAnswer)
         claimed = check_competitors(generation.answer, [], generation.searched_urls)
         pages = await _read_competitors(stack, organization, work.lead_id, claimed)
         analysis = check_competitors(generation.answer, [*dossier.sources(), *pages], generation.searched_urls)
@@ -137,7 +139,7 @@ async def analyse_businesses(stack: Stack, batch: Batch, *, asker: Asker | None 
         known = dossier.analyses.get("business")
         if known and known["request_hash"] == request.request_hash and dossier.row["model_score"] is not None:
             return _analysis_outcome(work, known["version"], BusinessAnalysis(**known["content"]), None)
-        generation = await asker.ask(organization, work.lead_id, request, BusinessAnalysisAnswer)
+        generation = await asker.ask(organization, Subject(lead_id=work.lead_id), request, BusinessAnalysisAnswer)
         analysis = check_business_analysis(generation.answer, dossier.sources())
         version = await _store(stack, organization, work.lead_id, "business", request, generation, analysis)
         async with stack.tenants.open(organization) as tenant:

@@ -29,18 +29,15 @@ from draggonnb_pipelines.errors import DraggonnbError, TenantUnavailable
 from draggonnb_pipelines.resources.postgres import TenantDb
 from draggonnb_pipelines.resources.stack import Stack
 from draggonnb_pipelines.resources.websites import SitePage, research_website
-from draggonnb_pipelines.workflows.ai_budgets import BudgetHeld
-from draggonnb_pipelines.workflows.lead_batches import (
+from draggonnb_pipelines.workflows.inbox_batches import (
     INBOX,
-    LEADS,
     LONGEST_DELAY_SECONDS,
-    Batch,
     GiveBack,
-    InboxBatch,
-    Outcome,
     organizations_by_id,
     reason_of,
 )
+from draggonnb_pipelines.workflows.inbox_steps import gather_outcomes
+from draggonnb_pipelines.workflows.lead_batches import LEADS, Batch, InboxBatch, Outcome
 from draggonnb_pipelines.workflows.lead_steps import run_step
 
 log = logging.getLogger(__name__)
@@ -232,16 +229,3 @@ async def lead_rows(stack: Stack, organization: Organization, works: Sequence[Le
     async with stack.tenants.open(organization) as tenant:
         ids = [work.lead_id for work in works]
         return {row["lead_id"]: row async for row in LEADS.lead_rows(tenant.conn, lead_ids=ids)}
-
-
-async def gather_outcomes(works: Sequence[LeadWork], one: Any) -> list[Outcome]:
-    """Run `one` for each lead at once; a lead's trouble becomes its own outcome."""
-
-    async def guarded(work: LeadWork) -> Outcome:
-        try:
-            return await one(work)
-        except Exception as error:
-            log.info("%s: lead %s: %s", work.organization.slug, work.lead_id, reason_of(error), exc_info=error)
-            return Outcome(work, problem=error, waits=isinstance(error, BudgetHeld))
-
-    return await asyncio.gather(*(guarded(work) for work in works))

@@ -108,7 +108,7 @@ async def _submit(stack: Stack, purpose: str, questions: dict[str, Missing]) -> 
     requests = {
         custom_id: {
             "organization_id": str(question.organization.id),
-            "lead_id": str(question.lead_id),
+            "lead_id": str(question.subject.lead_id),
             "request_hash": question.request.request_hash,
             "reservation_id": str(question.reservation_id),
         }
@@ -172,13 +172,13 @@ async def _store_answers(stack: Stack, batch: dict[str, Any], wanted: dict[str, 
 async def _store_answer(stack: Stack, batch: dict[str, Any], question: Missing, answer: ClaudeAnswer) -> bool:
     checked, fault = judge(answer, question.answer_type)
     if checked is None:
-        log.warning("batch %s: lead %s: %s", batch["vendor_batch_id"], question.lead_id, fault)
+        log.warning("batch %s: %s: %s", batch["vendor_batch_id"], question.subject, fault)
     async with stack.tenants.open(question.organization) as tenant, tenant.conn.transaction():
         await GENERATIONS.lock_question(tenant.conn, request_hash=question.request.request_hash)
         stored = await store_answer(
             stack,
             tenant,
-            question.lead_id,
+            question.subject,
             question.request,
             answer,
             usable=checked is not None,

@@ -20,7 +20,7 @@ from draggonnb_pipelines.resources.postgres import TenantDb
 from draggonnb_pipelines.resources.stack import Stack
 from draggonnb_pipelines.resources.vault import SealBroken
 from draggonnb_pipelines.sql import load_queries
-from draggonnb_pipelines.workflows.lead_batches import organizations_by_id, reason_of
+from draggonnb_pipelines.workflows.inbox_batches import organizations_by_id, reason_of
 
 INBOX = load_queries("inbox")
 NOTIFICATIONS = load_queries("notifications")

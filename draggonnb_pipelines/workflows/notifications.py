@@ -1,15 +1,14 @@
 """The lead workflow's last step: the sales team is told by WhatsApp, e-mail and in the app, once each.
 
-No channel takes an idempotency key, so each send is a row of the outbox: pending -> sending (committed before the
-call) -> sent | failed | unknown. What is unknown is settled by evidence: a WhatsApp message by its status webhook, a
-mail by its Message-ID, under which a repetition is the same mail. Not here: the words (`domain/notifications.py`).
+Lives here: who is told what, and the settling of messages whose fate is unknown: a WhatsApp message by its status
+webhook, a mail by its Message-ID, under which a repetition is the same mail.
+Not here: taking, sending and recording (`outbox.py`), the words (`domain/notifications.py`).
 """
 
 import asyncio
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -17,37 +16,22 @@ from draggonnb_pipelines.domain.leads import LeadWork, Stage, lead_id_for
 from draggonnb_pipelines.domain.notifications import LeadNews, analysed, needs_review, wrote_again
 from draggonnb_pipelines.domain.organizations import Organization
 from draggonnb_pipelines.errors import ErrorClass, VendorError
-from draggonnb_pipelines.resources.mail import Mail, message_id
-from draggonnb_pipelines.resources.postgres import TenantDb
+from draggonnb_pipelines.resources.mail import message_id
 from draggonnb_pipelines.resources.stack import Stack
 from draggonnb_pipelines.sql import load_queries
+from draggonnb_pipelines.workflows.inbox_batches import INBOX
 from draggonnb_pipelines.workflows.lead_analyses import Dossier, open_dossiers
-from draggonnb_pipelines.workflows.lead_batches import INBOX, LEADS, Batch, DayBatch, Outcome
+from draggonnb_pipelines.workflows.lead_batches import LEADS, Batch, DayBatch, Outcome
 from draggonnb_pipelines.workflows.lead_steps import run_step
 from draggonnb_pipelines.workflows.message_statuses import apply_statuses
+from draggonnb_pipelines.workflows.outbox import NOTIFICATIONS, goes_on, send_some, take_back_lost
 from draggonnb_pipelines.workflows.pages import render
 from draggonnb_pipelines.workflows.proposals import PROPOSALS, proposal_url
 
-NOTIFICATIONS = load_queries("notifications")
 TENANT = load_queries("tenant")
 
 SENDS_AT_ONCE = 20
-TAKE_AT_ONCE = 20  # rows between the intent and the answer: what a kill leaves to be settled
-MAX_SEND_ATTEMPTS = 6
-SEND_PATIENCE = timedelta(days=1)
-# An operator mends these; until then the messages wait, and none is lost.
-MENDABLE = frozenset({ErrorClass.AUTH, ErrorClass.CONFIG, ErrorClass.PERMISSION})
 PATIENCE_SECONDS = 24 * 3600  # how long a WhatsApp message may stay unknown before a person is asked
-
-
-@dataclass(frozen=True)
-class Sent:
-    """What one call made of one delivery."""
-
-    delivery_id: UUID
-    status: str
-    vendor_message_id: str | None = None
-    error: str | None = None
 
 
 async def notify_sales(stack: Stack, batch: Batch) -> list[Outcome]:
@@ -124,12 +108,9 @@ def _delivery_rows(
 
 async def _settle_unknown(stack: Stack, organization: Organization, lead_ids: list[UUID]) -> None:
     """Find out what became of sends that were cut off: by status webhooks, by the channel's life, by Message-ID."""
-    settings, now = stack.settings, stack.now()
+    now = stack.now()
     async with stack.tenants.open(organization) as tenant:
-        await NOTIFICATIONS.reap_lost(
-            tenant.conn, lead_ids=lead_ids, now=now, settle_seconds=settings.notification_settle_seconds
-        )
-        await NOTIFICATIONS.resend_unknown_mails(tenant.conn, lead_ids=lead_ids)
+        await take_back_lost(stack, tenant, lead_ids)
         since = await NOTIFICATIONS.unknown_messages_since(tenant.conn, lead_ids=lead_ids, now=now)
     alive_at = None
     if since is not None:
@@ -145,77 +126,12 @@ async def _settle_unknown(stack: Stack, organization: Organization, lead_ids: li
 
 
 async def _send_all(stack: Stack, organization: Organization, lead_ids: list[UUID], permits: asyncio.Semaphore) -> None:
-    """Take some, send them at once, record them in one statement; until none is left."""
+    """Some at a time, until none is left or one is to be repeated: it waits for its row's next turn, with its delay."""
     while True:
         async with permits:  # rows are taken only when they can be sent, so that few are ever between
-            async with stack.tenants.open(organization) as tenant:
-                taken = await _take(stack, tenant, lead_ids)
-            if not taken:
-                return
-            sent = await asyncio.gather(*(_send(stack, organization, row) for row in taken))
-            await _record(stack, organization, sent)
-            if any(one.status == "pending" for one in sent):
-                return  # what is to be repeated waits for the row's next turn, with its delay
-
-
-async def _take(stack: Stack, tenant: TenantDb, lead_ids: list[UUID]) -> list[dict[str, Any]]:
-    taken = NOTIFICATIONS.take_deliveries(
-        tenant.conn,
-        lead_ids=lead_ids,
-        now=stack.now(),
-        lease_seconds=stack.settings.notification_lease_seconds,
-        row_limit=TAKE_AT_ONCE,
-    )
-    return [row async for row in taken]
-
-
-async def _send(stack: Stack, organization: Organization, row: Mapping[str, Any]) -> Sent:
-    try:
-        if row["channel"] == "email":
-            mail = row["payload"]
-            await stack.mailer.send(
-                Mail(
-                    message_id=row["message_id"],
-                    to=row["recipient"],
-                    subject=mail["subject"],
-                    text=mail["text"],
-                    html=mail["html"],
-                )
-            )
-            return Sent(row["id"], "sent")
-        vendor_id = await stack.whatsapp.send_template(
-            to_e164=row["recipient"],
-            template=row["payload"]["template"],
-            language=stack.settings.whatsapp_language,
-            parameters=row["payload"]["parameters"],
-            callback_data=f"{organization.slug}:{row['id']}",
-        )
-        return Sent(row["id"], "sent", vendor_id)
-    except VendorError as error:
-        age = stack.now() - row["created_at"]
-        return Sent(row["id"], _status_after(error, row["attempts"], age), None, str(error))
-
-
-def _status_after(error: VendorError, attempts: int, age: timedelta) -> str:
-    """Unknown outcomes are settled, transient troubles and wrong credentials have a day to pass, the rest is final."""
-    if error.error_class is ErrorClass.AMBIGUOUS and attempts < MAX_SEND_ATTEMPTS:
-        return "unknown"
-    if (error.is_transient or error.error_class in MENDABLE) and age < SEND_PATIENCE:
-        return "pending"
-    return "failed" if error.error_class in (ErrorClass.INPUT, ErrorClass.BLOCKED) else "needs_review"
-
-
-async def _record(stack: Stack, organization: Organization, sent: Sequence[Sent]) -> None:
-    async with stack.tenants.open(organization) as tenant:
-        await NOTIFICATIONS.record_sends(
-            tenant.conn,
-            ids=[one.delivery_id for one in sent],
-            statuses=[one.status for one in sent],
-            vendor_ids=[one.vendor_message_id for one in sent],
-            errors=[one.error for one in sent],
-            now=stack.now(),
-            settle_seconds=stack.settings.notification_settle_seconds,
-        )
+            sent = await send_some(stack, organization, lead_ids)
+        if not goes_on(sent):
+            return
 
 
 async def _outcomes(

@@ -31,11 +31,12 @@ from draggonnb_pipelines.resources.claude import strict_schema
 from draggonnb_pipelines.resources.postgres import TenantDb
 from draggonnb_pipelines.resources.stack import Stack
 from draggonnb_pipelines.sql import load_queries
+from draggonnb_pipelines.workflows.ai_budgets import Subject
 from draggonnb_pipelines.workflows.generation import Asker, Generation, build_request
+from draggonnb_pipelines.workflows.inbox_steps import gather_outcomes
 from draggonnb_pipelines.workflows.lead_analyses import Dossier, is_parked, open_dossiers
 from draggonnb_pipelines.workflows.lead_batches import Batch, Outcome
 from draggonnb_pipelines.workflows.lead_steps import run_step
-from draggonnb_pipelines.workflows.leads import gather_outcomes
 from draggonnb_pipelines.workflows.proposal_page import render_proposal
 
 PROPOSALS = load_queries("proposals")
@@ -102,7 +103,7 @@ async def _write(
     if current and current["request_hash"] == request.request_hash:
         proposal_id, version = current["id"], current["version"]
     else:
-        generation = await asker.ask(organization, work.lead_id, request, ProposalAnswer)
+        generation = await asker.ask(organization, Subject(lead_id=work.lead_id), request, ProposalAnswer)
         proposal_id, version = await _store(
             stack, organization, work.lead_id, dossier, analysis, request, generation, plans
         )

@@ -16,7 +16,7 @@ from draggonnb_pipelines.domain.organizations import Organization
 from draggonnb_pipelines.jobs import lead_config
 from draggonnb_pipelines.partitions import key, register_organizations
 from draggonnb_pipelines.resources.stack import open_stack
-from draggonnb_pipelines.sensors.leads import dispatch_batches
+from draggonnb_pipelines.sensors.inbox import dispatch_batches
 from draggonnb_pipelines.settings import load_settings
 from tests.conftest import MASTER_KEYS
 from tests.sandbox_process import Sandbox
@@ -49,7 +49,7 @@ def dispatch(*deliveries: tuple[Organization, dict[str, object]]) -> str:
             for organization, body in deliveries:
                 await deliver(stack, organization, body, str(uuid4()))
             async with stack.master.connection() as conn:
-                [batch_id] = await dispatch_batches(conn)
+                [batch_id] = await dispatch_batches(conn, topic="leads")
         return batch_id
 
     return asyncio.run(once())

@@ -40,6 +40,11 @@ WORKFLOW_TABLES = {
     "usage_counters",
     "usage_reservations",
     "publish_attempts",
+    "brand_rules",
+    "posting_slots",
+    "content_requests",
+    "recurring_requests",
+    "review_decisions",
 }
 OUR_CATALOGUES = {"onboarding_steps", "audit_head"}
 MASTER_TABLES = {
@@ -59,6 +64,9 @@ MASTER_TABLES = {
     "stack_resources",
     "vendor_credentials",
     "publisher_shards",
+    "publishing_agenda",
+    "app_quotas",
+    "review_links",
     "audit_log",
     "audit_head",
 }

@@ -1,6 +1,7 @@
 """Fault scripts: how they find their request, and that a drop is a drop on the wire."""
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import pytest
@@ -60,6 +61,43 @@ def test_a_cut_body_ends_in_the_middle(sandbox: Sandbox) -> None:
         send(sandbox)
 
     assert len(sandbox.public("whatsapp")) == 1
+
+
+def test_a_late_error_hides_that_the_work_was_done(sandbox: Sandbox) -> None:
+    sandbox.faults(ROUTE, {"kind": "accept_then_status"}, {"kind": "accept_then_status", "status": 502, "body": "bad"})
+
+    answers = [send(sandbox), send(sandbox)]
+
+    assert [answer.status_code for answer in answers] == [500, 502]
+    assert (answers[0].json()["error"]["code"], answers[1].text) == (131000, "bad")
+    assert [(entry["status"], entry["accepted"]) for entry in sandbox.journal()] == [(500, True), (502, True)]
+    assert len(sandbox.public("whatsapp")) == 2
+
+
+def test_a_hanging_connection_is_silent_and_the_work_was_done(sandbox: Sandbox) -> None:
+    sandbox.faults(ROUTE, {"kind": "accept_then_hang"})
+
+    with pytest.raises(httpx.ReadTimeout):
+        httpx.post(f"{sandbox.url}/graph/v25.0/100/messages", json=template(), headers=HEADERS, timeout=0.3)
+
+    entry = sandbox.journal("whatsapp")[0]
+    assert (entry["status"], entry["accepted"], entry["fault"]) == (None, True, "accept_then_hang")
+    assert len(sandbox.public("whatsapp")) == 1
+
+
+def test_a_disconnect_resets_what_others_have_open_and_not_the_one_who_asks(sandbox: Sandbox) -> None:
+    sandbox.faults(ROUTE, {"kind": "accept_then_hang"})
+    with ThreadPoolExecutor(1) as threads:
+        waiting = threads.submit(send, sandbox)
+        while not sandbox.public("whatsapp"):
+            time.sleep(0.01)
+        sandbox.disconnect()
+
+        with pytest.raises((httpx.ReadError, httpx.RemoteProtocolError)):
+            waiting.result(timeout=3)
+
+    assert send(sandbox).status_code == 200
+    assert len(sandbox.public("whatsapp")) == 2
 
 
 def test_steps_are_used_once_each_in_order(sandbox: Sandbox) -> None:

@@ -24,17 +24,27 @@ from draggonnb_pipelines.workflows.organizations import NewOrganization, create_
 from tests.conftest import MASTER_KEYS
 from tests.sandbox_process import Sandbox
 from tests.workflows.lead_work import deliver, enquiry, impatient_claude, work_through
+from tests.workflows.post_reviews import add_people, remove_people
 
 LOADED = (lead_analyses.competitors_prompt, lead_analyses.business_prompt, proposals.proposal_prompt)
-# What the lead workflow writes, children before parents.
+# What the workflows write, children before parents.
 TENANT_TABLES = (
+    "publish_attempts",
+    "content_queue",
+    "review_decisions",
     "consents",
     "lead_events",
     "notification_deliveries",
     "notifications",
+    "social_posts",
+    "social_accounts",
     "proposals",
     "lead_analyses",
     "ai_generation_log",
+    "content_requests",
+    "recurring_requests",
+    "brand_rules",
+    "posting_slots",
     "evidence",
     "company_profiles",
     "contacts",
@@ -42,7 +52,16 @@ TENANT_TABLES = (
     "usage_reservations",
     "usage_counters",
 )
-MASTER_TABLES = ("inbox", "proposal_links", "asset_ledger", "message_batches", "reprocessings")
+MASTER_TABLES = (
+    "inbox",
+    "proposal_links",
+    "asset_ledger",
+    "message_batches",
+    "reprocessings",
+    "publishing_agenda",
+    "app_quotas",
+    "review_links",
+)
 
 
 @dataclass(frozen=True)
@@ -144,3 +163,11 @@ async def keys(stack: Stack, agency: Organization) -> list[PartitionKey]:
     found = await worked.batch.keys()
     await report_step(stack, "leads", "run-1", found, worked.outcomes["capture_leads"])
     return found
+
+
+@pytest.fixture
+async def people(stack: Stack, agency: Organization) -> AsyncIterator[None]:
+    """One person of each role beside the owner, and an approver who has left."""
+    await add_people(stack, agency)
+    yield
+    await remove_people(stack, agency)

@@ -18,8 +18,9 @@ from draggonnb_pipelines.domain.reports import PartitionKey
 from draggonnb_pipelines.resources.claude import Claude
 from draggonnb_pipelines.resources.postgres import Connection
 from draggonnb_pipelines.resources.stack import Stack
+from draggonnb_pipelines.workflows.inbox_batches import INBOX
 from draggonnb_pipelines.workflows.lead_analyses import analyse_businesses, analyse_competitors
-from draggonnb_pipelines.workflows.lead_batches import INBOX, InboxBatch, Outcome
+from draggonnb_pipelines.workflows.lead_batches import InboxBatch, Outcome
 from draggonnb_pipelines.workflows.leads import capture_leads, research_companies
 from draggonnb_pipelines.workflows.notifications import notify_sales
 from draggonnb_pipelines.workflows.proposals import write_proposals

@@ -10,7 +10,7 @@ import pytest
 
 from draggonnb_pipelines.domain.organizations import Organization
 from draggonnb_pipelines.resources.stack import Stack
-from draggonnb_pipelines.workflows.lead_batches import INBOX
+from draggonnb_pipelines.workflows.inbox_batches import INBOX
 from tests.workflows.lead_work import (
     PLACE,
     dispatch,

@@ -19,13 +19,13 @@ select pg_advisory_xact_lock(hashtextextended(:request_hash, 11));
 -- name: store_answer^
 insert into ai_generation_log (request_hash, attempt, usable, purpose, prompt_name, prompt_hash, model, prompt, output,
     stop_reason, input_tokens, output_tokens, cache_creation_tokens, cache_read_tokens, web_searches, cost_usd, cost_zar,
-    vendor_request_id, message_batch_id, lead_id)
+    vendor_request_id, message_batch_id, lead_id, content_request_id)
 select :request_hash,
        coalesce((select max(attempt) from ai_generation_log where request_hash = :request_hash), 0) + 1,
        :usable and not exists (select from ai_generation_log where request_hash = :request_hash and usable),
        :purpose, :prompt_name, :prompt_hash, :model, :prompt, :output, :stop_reason, :input_tokens, :output_tokens,
        :cache_creation_tokens, :cache_read_tokens, :web_searches, :cost_usd, :cost_zar, :vendor_request_id,
-       :message_batch_id, :lead_id
+       :message_batch_id, :lead_id, :content_request_id
 -- A message batch answers a question once: read again, its answer adds nothing.
 where not exists (
     select from ai_generation_log
@@ -33,8 +33,10 @@ where not exists (
 )
 returning id;
 
--- name: lead_spend_usd$
-select coalesce(sum(cost_usd), 0) from ai_generation_log where lead_id = :lead_id;
+-- name: subject_spend_usd$
+-- What a lead or a content request has cost so far; the one that is not asked for is null and matches nothing.
+select coalesce(sum(cost_usd), 0) from ai_generation_log
+where lead_id = cast(:lead_id as uuid) or content_request_id = cast(:content_request_id as uuid);
 
 -- name: lead_costs
 -- Tokens and money that each lead has cost so far.

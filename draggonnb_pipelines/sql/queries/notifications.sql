@@ -1,11 +1,13 @@
--- The outbox of a tenant: one row per event, recipient and channel, and what became of it.
+-- The outbox of a tenant: one row per event, recipient and channel, and what became of it. Where :lead_ids is null the
+-- notices are meant, which are about no lead.
 
 -- name: plan_deliveries
 -- Rows that are there already stay as they are; returns the news of those that are new.
-insert into notification_deliveries (event_key, recipient, channel, user_id, lead_id, payload, message_id)
-select d.event_key, d.recipient, d.channel, d.user_id, d.lead_id, d.payload, d.message_id
-from jsonb_to_recordset(:deliveries) as d (event_key text, recipient text, channel text, user_id uuid, lead_id uuid,
-                                           payload jsonb, message_id text)
+insert into notification_deliveries (topic, event_key, recipient, channel, user_id, lead_id, post_id, payload, message_id)
+select coalesce(d.topic, 'leads'), d.event_key, d.recipient, d.channel, d.user_id, d.lead_id, d.post_id, d.payload,
+       d.message_id
+from jsonb_to_recordset(:deliveries) as d (topic text, event_key text, recipient text, channel text, user_id uuid,
+                                           lead_id uuid, post_id uuid, payload jsonb, message_id text)
 on conflict (event_key, recipient, channel) do nothing
 returning event_key;
 
@@ -13,26 +15,31 @@ returning event_key;
 -- In-app messages reach their reader by being stored.
 with shown as (
     insert into notifications (user_id, type, message, metadata, event_key)
-    select d.user_id, split_part(d.event_key, ':', 1), d.payload ->> 'message', d.payload - 'message', d.event_key
-    from notification_deliveries d
-    where d.lead_id = any(:lead_ids) and d.channel = 'in_app' and d.status = 'pending'
+    select user_id, coalesce(payload ->> 'type', split_part(event_key, ':', 1)), payload ->> 'message',
+           payload - '{message,type}'::text[], event_key
+    from notification_deliveries
+    where (lead_id = any(cast(:lead_ids as uuid[])) or (topic = 'notices' and cast(:lead_ids as uuid[]) is null))
+      and channel = 'in_app' and status = 'pending'
     on conflict (user_id, event_key) do nothing
 )
-update notification_deliveries d
+update notification_deliveries
 set status = 'delivered', sent_at = :now
-where d.lead_id = any(:lead_ids) and d.channel = 'in_app' and d.status = 'pending';
+where (lead_id = any(cast(:lead_ids as uuid[])) or (topic = 'notices' and cast(:lead_ids as uuid[]) is null))
+  and channel = 'in_app' and status = 'pending';
 
 -- name: reap_lost!
 -- Sends that were cut off: whether they went out is not known.
 update notification_deliveries
 set status = 'unknown', settle_after = attempt_started_at + make_interval(secs => :settle_seconds), lease_until = null,
     last_error = 'the run was cut off while sending'
-where lead_id = any(:lead_ids) and status = 'sending' and lease_until < :now;
+where (lead_id = any(cast(:lead_ids as uuid[])) or (topic = 'notices' and cast(:lead_ids as uuid[]) is null))
+  and status = 'sending' and lease_until < :now;
 
 -- name: resend_unknown_mails!
 -- A repeated mail carries the same Message-ID, by which mailboxes show it once.
 update notification_deliveries set status = 'pending'
-where lead_id = any(:lead_ids) and channel = 'email' and status = 'unknown';
+where (lead_id = any(cast(:lead_ids as uuid[])) or (topic = 'notices' and cast(:lead_ids as uuid[]) is null))
+  and channel = 'email' and status = 'unknown';
 
 -- name: settle_unknown_messages!
 -- A WhatsApp message whose status webhook did not come within the settle time. Where the channel has brought other
@@ -51,7 +58,8 @@ set status = 'sending', attempts = attempts + 1, attempt_started_at = :now,
     lease_until = :now + make_interval(secs => :lease_seconds)
 where id in (
     select id from notification_deliveries
-    where lead_id = any(:lead_ids) and channel in ('email', 'whatsapp') and status = 'pending'
+    where (lead_id = any(cast(:lead_ids as uuid[])) or (topic = 'notices' and cast(:lead_ids as uuid[]) is null))
+      and channel in ('email', 'whatsapp') and status = 'pending'
     order by created_at, id
     limit :row_limit
     for update skip locked
@@ -87,7 +95,7 @@ where lead_id = any(:lead_ids) and status in ('pending', 'sending', 'unknown')
 group by lead_id;
 
 -- name: delivery_summary
-select lead_id, channel, status from notification_deliveries where lead_id = any(:lead_ids) order by lead_id, channel;
+select lead_id, channel, status from notification_deliveries where lead_id = any(cast(:lead_ids as uuid[])) order by lead_id, channel;
 
 -- name: unknown_messages_since$
 -- The earliest settle time of WhatsApp messages whose fate is unknown and due to be settled; null if there is none.

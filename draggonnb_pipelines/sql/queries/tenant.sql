@@ -13,3 +13,7 @@ on conflict do nothing;
 -- name: lead_recipients
 -- The people who are told about leads: id, email, phone_e164.
 select id, email, phone_e164 from users where notify_leads order by email;
+
+-- name: active_people
+-- Everybody who may sign in: id, email, role.
+select id, email, role from users where is_active order by email;

@@ -7,9 +7,10 @@ on conflict (metric, period_start) do update set limit_value = excluded.limit_va
 where usage_counters.limit_value is distinct from excluded.limit_value;
 
 -- name: release_expired!
+-- What a killed holder left.
 with expired as (
     update usage_reservations set state = 'released'
-    where state = 'held' and expires_at < now()
+    where state = 'held' and metric = :metric and expires_at < :now
     returning metric, period_start, amount
 )
 update usage_counters c set reserved = c.reserved - e.amount
@@ -55,3 +56,77 @@ with old as (
 update usage_counters c set reserved = c.reserved - old.held, used = c.used + :used
 from old
 where c.metric = old.metric and c.period_start = old.period_start;
+
+-- name: lock_metric!
+-- All who reserve, commit or release by key take turns, so that each sees what the one before left.
+select pg_advisory_xact_lock(hashtextextended(:metric, 14));
+
+-- name: plan_limit$
+-- Of the master database: what the organization's plan allows on a day; null is unlimited.
+select l.limit_value
+from organizations o join plan_limits l on l.plan_key = o.plan_key
+where o.id = :organization_id and l.metric = :metric and l.effective_from <= :day
+order by l.effective_from desc limit 1;
+
+-- name: reserve_keys
+-- The keys that have a place: those that had one, and new ones in the order of asking, as many as there is room for.
+with asked as (
+    select a.key, a.position, r.state
+    from unnest(cast(:keys as text[])) with ordinality as a (key, position)
+    left join usage_reservations r on r.key = a.key
+), fresh as (
+    select key, row_number() over (order by position) as place from asked where state is null or state = 'released'
+), room as (
+    update usage_counters c set reserved = c.reserved + free.places
+    from (
+        select least((select count(*) from fresh), limit_value - used - reserved) as places
+        from usage_counters where metric = :metric and period_start = :period_start
+    ) free
+    where c.metric = :metric and c.period_start = :period_start and free.places > 0
+      and (c.limit_value is null or c.used + c.reserved + free.places <= c.limit_value)
+    returning free.places
+), kept as (
+    update usage_reservations set expires_at = greatest(expires_at, :expires_at)
+    where state = 'held' and key in (select key from asked where state = 'held')
+), made as (
+    insert into usage_reservations (metric, period_start, amount, key, state, expires_at)
+    select :metric, :period_start, 1, key, 'held', :expires_at from fresh join room on fresh.place <= room.places
+    on conflict (key) do update
+    set state = 'held', period_start = excluded.period_start, expires_at = excluded.expires_at
+    returning key
+)
+select key from asked where state in ('held', 'committed') union all select key from made;
+
+-- name: period_taken$
+select used + reserved from usage_counters where metric = :metric and period_start = :period_start;
+
+-- name: commit_keys!
+-- Held becomes used. Work that outlived its reservation is still counted; what is committed stays so.
+with settled as (
+    update usage_reservations r set state = 'committed'
+    from usage_reservations old
+    where r.key = any(:keys) and old.id = r.id and old.state in ('held', 'released')
+    returning r.metric, r.period_start, r.amount, old.state as state_before
+)
+update usage_counters c set reserved = c.reserved - s.held, used = c.used + s.used
+from (
+    select metric, period_start, sum(amount) as used,
+           coalesce(sum(amount) filter (where state_before = 'held'), 0) as held
+    from settled group by 1, 2
+) s
+where c.metric = s.metric and c.period_start = s.period_start;
+
+-- name: release_keys!
+with settled as (
+    update usage_reservations r set state = 'released'
+    from usage_reservations old
+    where r.key = any(:keys) and old.id = r.id and old.state = any(:states)
+    returning r.metric, r.period_start, r.amount, old.state as state_before
+)
+update usage_counters c set reserved = c.reserved - s.held, used = c.used - s.used
+from (
+    select metric, period_start, coalesce(sum(amount) filter (where state_before = 'held'), 0) as held,
+           coalesce(sum(amount) filter (where state_before = 'committed'), 0) as used
+    from settled group by 1, 2
+) s
+where c.metric = s.metric and c.period_start = s.period_start;

@@ -1,0 +1,94 @@
+"""The frame of our public pages, which people open by a secret address and without an account.
+
+Lives here: their headers, the notices that stand in for a page, how often one may ask, reading their forms.
+Not here: what a page says (`proposals.py`, `reviews.py`).
+
+The token in the address is the capability: 256 bits, stored only as a hash, sent to one person. There is no session
+and no cookie, so another site cannot make a visitor's browser do anything without knowing the token, and who knows it
+may act. A CSRF token would be derived from the same secret and prove nothing more.
+"""
+
+import base64
+import hashlib
+import logging
+from functools import cache
+from pathlib import Path
+from typing import Literal
+
+import psycopg
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from psycopg_pool import PoolTimeout
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+
+from draggonnb_pipelines.api.bodies import parse_body, read_body
+from draggonnb_pipelines.api.security import RateLimiter, network_of
+from draggonnb_pipelines.errors import TenantUnavailable
+from draggonnb_pipelines.workflows.proposal_page import style_of, stylesheet
+
+MAX_FORM_BYTES = 16 * 1024
+# What a page's databases may answer with where they are away for a while.
+UNAVAILABLE = (TenantUnavailable, psycopg.OperationalError, PoolTimeout)
+Noun = Literal["proposal", "review"]
+log = logging.getLogger(__name__)
+
+
+def document(html: str, status: int = 200) -> Response:
+    """A whole document, whose one style element its headers allow."""
+    return HTMLResponse(html, status, _headers(style_of(html)))
+
+
+def back_to(address: str) -> Response:
+    """After a form was taken: the page again, by GET."""
+    return RedirectResponse(address, 303, _headers(""))
+
+
+def message(noun: Noun, kind: str, status: int, **headers: str) -> Response:
+    """A notice in place of the page."""
+    html = environment().get_template("message.html.j2").render(noun=noun, kind=kind)
+    return HTMLResponse(html, status, _headers(stylesheet()) | headers)
+
+
+def unavailable(noun: Noun, error: Exception) -> Response:
+    log.warning("%s page unavailable: %s", noun, error if isinstance(error, TenantUnavailable) else type(error))
+    return message(noun, "unavailable", 503, **{"retry-after": "30"})
+
+
+def throttle(request: Request, noun: Noun) -> Response | None:
+    """The answer to those who ask too often."""
+    limiter: RateLimiter = request.app.state.page_limiter
+    wait = limiter.seconds_to_wait(network_of(request.client.host if request.client else None))
+    return message(noun, "throttled", 429, **{"retry-after": str(wait)}) if wait else None
+
+
+async def form_texts(request: Request, *names: str) -> dict[str, str]:
+    """What was typed into these fields; a field that is missing or there twice is empty.
+
+    Raises:
+        Problem: the body cannot be read as a form.
+    """
+    _, fields = await parse_body(request, await read_body(request, MAX_FORM_BYTES))
+    values = fields if isinstance(fields, dict) else {}
+    return {name: value if isinstance(value := values.get(name), str) else "" for name in names}
+
+
+@cache
+def environment() -> Environment:
+    loader = FileSystemLoader(Path(__file__).parent / "templates")
+    env = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    env.globals |= {"stylesheet": stylesheet}
+    return env
+
+
+def _headers(style: str) -> dict[str, str]:
+    """Nothing runs, nothing is loaded, nothing is framed, cached, indexed, or told to the pages that we link to."""
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    policy = f"default-src 'none'; style-src 'sha256-{digest}'; form-action 'self'; base-uri 'none'"
+    return {
+        "content-security-policy": f"{policy}; frame-ancestors 'none'",
+        "cache-control": "no-store",
+        "referrer-policy": "no-referrer",
+        "x-robots-tag": "noindex, nofollow",
+        "x-content-type-options": "nosniff",
+        "x-frame-options": "DENY",
+    }

@@ -1,0 +1,118 @@
+"""What only a person can settle: questions about rows of the publish ledger, their answers, and taking a post back.
+
+Not here: where questions come from (`publish_calls.py`, `publish_recovery.py`), the deleting (`publish_recovery.py`).
+"""
+
+import json
+from collections.abc import Mapping
+from typing import Any, Literal, get_args
+from uuid import UUID
+
+from draggonnb_pipelines.domain.organizations import Organization
+from draggonnb_pipelines.domain.publishing import Platform
+from draggonnb_pipelines.errors import OperatorError
+from draggonnb_pipelines.resources.postgres import TenantDb
+from draggonnb_pipelines.resources.stack import Stack
+from draggonnb_pipelines.workflows.agenda import note_due
+from draggonnb_pipelines.workflows.publish_records import PUBLISHING, settle_usage
+
+Answer = Literal["published", "not-published", "publish", "drop", "deleted"]
+ANSWERS: tuple[Answer, ...] = get_args(Answer)
+_STATUS: Mapping[Answer, str] = {
+    "published": "published",
+    "not-published": "scheduled",
+    "publish": "scheduled",
+    "drop": "dropped",
+    "deleted": "undone",
+}
+
+
+async def answer_question(
+    stack: Stack,
+    organization: Organization,
+    queue_id: UUID,
+    answer: Answer,
+    *,
+    by: str,
+    url: str | None = None,
+) -> str:
+    """Apply a person's answer to a row that needs review; returns the row's new status.
+
+    Args:
+        answer: `published` (it is there; with `url` if known), `not-published` (it is not there: send it again),
+            `publish` (late, or failed often: try all the same), `drop`, `deleted` (a post to be taken back is gone).
+        by: who answers, for the audit log.
+
+    Raises:
+        OperatorError: the row does not wait for an answer, or this answer does not fit its question.
+    """
+    async with stack.tenants.open(organization) as tenant:
+        row = await _row(tenant, queue_id)
+        if row["status"] != "needs_review":
+            raise OperatorError(f"{queue_id} is {row['status']} and asks nothing", remedy=_list(organization))
+        _refuse_misfit(row, answer)
+        await note_due(stack.master, organization.id, row["db_now"])
+        status = _STATUS[answer]
+        async with tenant.conn.transaction():
+            done = await PUBLISHING.answer(
+                tenant.conn,
+                id=queue_id,
+                status=status,
+                note=f"answered: {answer}",
+                late_ok=answer == "publish",
+                # The id is the platform's; where a person saw the post but not its id, the row stands for itself.
+                platform_post_id=(row["platform_post_id"] or f"seen:{queue_id}") if answer == "published" else None,
+                platform_url=url,
+            )
+            if done is None:
+                raise OperatorError(f"{queue_id} was answered meanwhile", remedy=_list(organization))
+            await settle_usage(tenant, {queue_id: status} if row["part_kind"] == "post" else {})
+            await _audit(tenant, by, f"publish.answered.{answer}", queue_id)
+    return status
+
+
+async def request_undo(stack: Stack, organization: Organization, queue_id: UUID, *, by: str) -> None:
+    """Have a published post deleted at its platform by the next run.
+
+    Raises:
+        OperatorError: it is not published, the time for it is over, or the platform cannot delete.
+    """
+    async with stack.tenants.open(organization) as tenant:
+        row = await _row(tenant, queue_id)
+        if row["platform_id"] == Platform.INSTAGRAM:
+            raise OperatorError("Instagram lets no program delete a post", remedy="delete it in the Instagram app")
+        await note_due(stack.master, organization.id, row["db_now"])
+        async with tenant.conn.transaction():
+            if await PUBLISHING.ask_undo(tenant.conn, id=queue_id, by=by) is None:
+                raise OperatorError(
+                    f"{queue_id} is {row['status']}"
+                    + (f", since {row['published_at']:%Y-%m-%d %H:%M} UTC" if row["published_at"] else ""),
+                    remedy=f"only posts published within the last {row['undo_hours']} hours can be taken back",
+                )
+            await _audit(tenant, by, "publish.undo_requested", queue_id)
+
+
+def _refuse_misfit(row: Mapping[str, Any], answer: Answer) -> None:
+    is_undo = row["undo_requested_at"] is not None
+    was_called = row["attempts"] > 0
+    fitting = ("deleted", "published") if is_undo else ("published", "not-published", "drop", "publish")
+    if not is_undo and not was_called:
+        fitting = ("publish", "drop")
+    if answer not in fitting:
+        raise OperatorError(f"{answer!r} does not answer: {row['question']}", remedy=f"answer {' or '.join(fitting)}")
+
+
+async def _row(tenant: TenantDb, queue_id: UUID) -> dict[str, Any]:
+    row = await PUBLISHING.one_row(tenant.conn, id=queue_id)
+    if row is None:
+        raise OperatorError(f"there is no row {queue_id}", remedy=_list(tenant.organization))
+    return row
+
+
+def _list(organization: Organization) -> str:
+    return f"`draggonnb publish review {organization.slug}` shows what asks"
+
+
+async def _audit(tenant: TenantDb, by: str, action: str, queue_id: UUID) -> None:
+    resource = f"content_queue:{queue_id}"
+    await PUBLISHING.audit(tenant.conn, actor=by, action=action, resource=resource, metadata=json.dumps({}))

@@ -1,0 +1,105 @@
+"""What our apps may still do at the platforms, shared fairly between the clients of one run.
+
+A platform counts the calls of all our clients together (X: posts a day for the whole app; Meta: a percentage). What
+its answers say is kept in the master's `app_quotas`, so that every run knows it.
+Not here: an account's own quota, which pauses that account alone (`publishing.sql: pause_account`).
+"""
+
+from collections import Counter
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from draggonnb_pipelines.domain.publishing import Limits, Platform
+from draggonnb_pipelines.errors import VendorError
+from draggonnb_pipelines.resources.postgres import MasterDb
+from draggonnb_pipelines.sql import load_queries
+
+AGENDA = load_queries("agenda")
+STOP_PERCENT = 95.0
+PAUSE = timedelta(hours=1)
+# Facebook and Instagram are one app at Meta, with one quota.
+VENDOR_OF = {Platform.FACEBOOK: "meta", Platform.INSTAGRAM: "meta", Platform.LINKEDIN: "linkedin", Platform.X: "x"}
+
+
+@dataclass
+class Quotas:
+    """The quotas as this run knows them. `clients` is how many share what is left."""
+
+    clients: int
+    remaining: dict[str, int] = field(default_factory=dict)
+    resume_at: dict[str, datetime] = field(default_factory=dict)
+    stopped: dict[str, str] = field(default_factory=dict)
+    _shares: dict[str, int] = field(default_factory=dict)
+    _sent: Counter[tuple[str, UUID]] = field(default_factory=Counter)
+    _changed: dict[str, Limits] = field(default_factory=dict)
+
+    def open_platforms(self, organization_id: UUID, now: datetime) -> list[Platform]:
+        """Where this client may publish now: not stopped, not silenced, its fair share not used up."""
+        return [platform for platform in Platform if not self._is_closed(VENDOR_OF[platform], organization_id, now)]
+
+    def reopens_at(self, now: datetime) -> datetime:
+        """When to look again at what is closed."""
+        later = [at for at in self.resume_at.values() if at > now]
+        return min([*later, now + timedelta(minutes=15)])
+
+    def sent(self, platform: Platform, organization_id: UUID) -> None:
+        self._sent[VENDOR_OF[platform], organization_id] += 1
+
+    def note(self, platform: Platform, limits: Limits | None, now: datetime) -> None:
+        """Take in what an answer's headers said about the app."""
+        if limits is None:
+            return
+        vendor = VENDOR_OF[platform]
+        if limits.app_remaining is not None:
+            self.remaining[vendor] = limits.app_remaining
+            if limits.app_remaining == 0:
+                self.resume_at[vendor] = limits.app_resets_at or now + PAUSE
+        if limits.app_percent is not None and limits.app_percent >= STOP_PERCENT:
+            self.resume_at[vendor] = limits.resume_at or now + PAUSE
+        if limits.app_remaining is not None or limits.app_percent is not None:
+            self._changed[vendor] = limits
+
+    def stop(self, platform: Platform, error: VendorError) -> None:
+        """A version that ended, a wrong set-up: nothing more goes there until somebody mends it."""
+        self.stopped[VENDOR_OF[platform]] = str(error)
+
+    async def save(self, master: MasterDb) -> None:
+        """Keep for other runs what this one has learned since the last time."""
+        changed, self._changed = self._changed, {}
+        async with master.connection() as conn:
+            for vendor, limits in changed.items():
+                await AGENDA.note_quota(
+                    conn,
+                    vendor=vendor,
+                    remaining=limits.app_remaining,
+                    used_percent=limits.app_percent,
+                    resume_at=self.resume_at.get(vendor),
+                )
+            for vendor, reason in self.stopped.items():
+                await AGENDA.stop_vendor(conn, vendor=vendor, reason=reason)
+
+    def _is_closed(self, vendor: str, organization_id: UUID, now: datetime) -> bool:
+        resume_at = self.resume_at.get(vendor)
+        if vendor in self.stopped or (resume_at is not None and resume_at > now):
+            return True
+        if vendor not in self.remaining:
+            return False
+        if resume_at is not None:  # the quota's window has begun anew since this was noted
+            return False
+        share = self._shares.setdefault(vendor, max(1, self.remaining[vendor] // max(self.clients, 1)))
+        return self._sent[vendor, organization_id] >= share
+
+
+async def load_quotas(master: MasterDb, *, clients: int) -> Quotas:
+    """What earlier runs have learned."""
+    quotas = Quotas(clients)
+    async with master.connection() as conn:
+        async for row in AGENDA.app_quotas(conn):
+            if row["remaining"] is not None:
+                quotas.remaining[row["vendor"]] = row["remaining"]
+            if row["resume_at"] is not None:
+                quotas.resume_at[row["vendor"]] = row["resume_at"]
+            if row["stopped_reason"] is not None:
+                quotas.stopped[row["vendor"]] = row["stopped_reason"]
+    return quotas

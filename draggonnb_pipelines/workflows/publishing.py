@@ -1,0 +1,241 @@
+"""The publishing workflow: what is due goes out, once each, whatever is killed and whenever.
+
+The steps of the workflow, and where each stands:
+    trigger                      schedules.py (every 15 minutes), sensors/publishing.py (what becomes due in between)
+    query due posts              plan_run: the agenda, or all clients; then `publishing.sql: claim_due`
+    for each post: credentials,  publish_calls.publish_chunk: claim, prepare, intent, call, outcome
+      publish, store id, status
+    log results                  publish_attempts, and publish_reports.py for the operator
+    increment usage counters     publish_records.settle_usage
+
+Clients take turns by chunks, so that one with a thousand posts does not hold up another's one.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple, TypeVar
+from uuid import UUID
+
+import psycopg
+
+from draggonnb_pipelines.domain.organizations import Organization
+from draggonnb_pipelines.errors import DraggonnbError
+from draggonnb_pipelines.resources.postgres import TenantDb
+from draggonnb_pipelines.resources.stack import Stack
+from draggonnb_pipelines.workflows.agenda import AGENDA, showing_life
+from draggonnb_pipelines.workflows.inbox_batches import reason_of
+from draggonnb_pipelines.workflows.publish_calls import LEASE_SECONDS, publish_chunk
+from draggonnb_pipelines.workflows.publish_quotas import Quotas, load_quotas
+from draggonnb_pipelines.workflows.publish_records import PUBLISHING, Tally, settle_usage
+from draggonnb_pipelines.workflows.publish_recovery import reap, settle_unknown, take_back
+
+log = logging.getLogger(__name__)
+CHUNK_ROWS = 25  # rows between the intent and the answer: what a kill leaves to be read back
+CLIENTS_AT_ONCE = 8
+LOOKS_AT_ONCE = 16
+CLIENTS_A_RUN = 1000
+MAX_IDLE_TURNS = 3
+AFTER_TROUBLE = timedelta(minutes=1)
+T = TypeVar("T")
+
+
+class Work(NamedTuple):
+    """What there is to do for a client: rows that are due, posts that were approved and are not on the queue yet."""
+
+    is_due: bool
+    has_approved: bool
+
+
+@dataclass
+class ClientRun:
+    """One client in one run: what was done for it, or why it could not be."""
+
+    organization: Organization
+    notes: int
+    tally: Tally = field(default_factory=Tally)
+    problem: str | None = None
+    next_due_at: datetime | None = None
+    was_looked_into: bool = False
+    idle_turns: int = 0
+
+
+async def plan_run(stack: Stack, run_id: str, *, shard: int = 0, everyone: bool = False) -> dict[str, Work]:
+    """The clients for whom a run has something to do, by slug: those of the agenda, or by a look into each client.
+
+    Clients that were looked into in vain leave the agenda until something is noted again.
+    """
+    shards = stack.settings.shards
+    async with stack.master.connection() as conn:
+        query = AGENDA.agenda_of if everyone else AGENDA.due_organizations
+        more = (
+            {"slugs": None}
+            if everyone
+            else {"row_limit": CLIENTS_A_RUN, "ahead_seconds": stack.settings.publish_ahead_seconds}
+        )
+        rows = [row async for row in query(conn, shards=shards, shard=shard, **more)]
+    clients = [_client(row) for row in rows]
+    permits = asyncio.Semaphore(LOOKS_AT_ONCE)
+
+    async def look(client: ClientRun) -> Work:
+        async with permits:
+            try:
+                async with stack.tenants.open(client.organization) as tenant:
+                    ahead = stack.settings.publish_ahead_seconds
+                    return Work(**await PUBLISHING.work_waiting(tenant.conn, run_id=run_id, ahead_seconds=ahead))
+            except (DraggonnbError, psycopg.Error):
+                return Work(is_due=True, has_approved=False)  # the step meets the trouble again and reports it
+
+    found = {client.organization.slug: work for client, work in zip(clients, await _all(look, clients), strict=True)}
+    busy = {slug: work for slug, work in found.items() if work.is_due or work.has_approved}
+    idle = [client for client in clients if client.organization.slug not in busy]
+    quotas = await load_quotas(stack.master, clients=max(len(busy), 1))
+    await _all(lambda client: _look_ahead(stack, client, quotas, permits), idle)
+    await _settle_agenda(stack, idle)
+    return busy
+
+
+async def _all(work: Callable[[ClientRun], Awaitable[T]], clients: Sequence[ClientRun]) -> list[T]:
+    return await asyncio.gather(*map(work, clients))
+
+
+async def publish_due(stack: Stack, run_id: str, slugs: Sequence[str], *, shard: int = 0) -> list[ClientRun]:
+    """Publish what is due for these clients, settle what is unknown, take back what is to be taken back.
+
+    A client's trouble is its own: it is in its `problem`, and the others go on.
+    """
+    async with showing_life(stack.master, run_id):
+        async with stack.master.connection() as conn:
+            await AGENDA.take_shard(conn, shard=shard, run_id=run_id)
+            rows = AGENDA.agenda_of(conn, slugs=list(slugs), shards=1, shard=0)
+            clients = [_client(row) async for row in rows]
+        quotas = await load_quotas(stack.master, clients=len(clients))
+        try:
+            await _work_off(stack, run_id, clients, quotas)
+        finally:
+            await quotas.save(stack.master)
+            await _settle_agenda(stack, clients)
+            async with stack.master.connection() as conn:
+                await AGENDA.leave_shard(conn, shard=shard, run_id=run_id)
+    return clients
+
+
+async def _work_off(stack: Stack, run_id: str, clients: Sequence[ClientRun], quotas: Quotas) -> None:
+    """Workers take the clients in turn: a chunk each, and to the end of the line again while more is due."""
+    waiting: asyncio.Queue[ClientRun] = asyncio.Queue()
+    begun: set[UUID] = set()
+    for client in clients:
+        waiting.put_nowait(client)
+
+    async def worker() -> None:
+        while True:
+            client = await waiting.get()
+            try:
+                if await _turn(stack, run_id, client, quotas, is_first=client.organization.id not in begun):
+                    waiting.put_nowait(client)
+            except (DraggonnbError, psycopg.Error) as error:
+                client.problem = reason_of(error)
+                log.warning("%s: publishing stopped: %s", client.organization.slug, client.problem)
+            except Exception as error:
+                client.problem = reason_of(error)
+                log.exception("%s: publishing broke", client.organization.slug)
+            finally:
+                begun.add(client.organization.id)
+                waiting.task_done()
+
+    workers = [asyncio.create_task(worker()) for _ in range(min(CLIENTS_AT_ONCE, max(len(clients), 1)))]
+    try:
+        await waiting.join()
+    finally:
+        for task in workers:
+            task.cancel()
+        await asyncio.gather(*workers, return_exceptions=True)
+
+
+async def _turn(stack: Stack, run_id: str, client: ClientRun, quotas: Quotas, *, is_first: bool) -> bool:
+    """One client's turn; True if there is more to do at once."""
+    organization = client.organization
+    async with stack.tenants.open(organization) as tenant:
+        if is_first:
+            await reap(stack, tenant)
+            await cancel_outdated(tenant)
+        claimed = [row async for row in _claim(stack, tenant, run_id, organization, quotas)]
+    if claimed:
+        client.idle_turns = 0
+        rows = await publish_chunk(stack, organization, run_id, claimed, quotas)
+        client.tally.add(rows)
+        return True
+    looked_at = await settle_unknown(stack, organization) + await take_back(stack, organization)
+    client.tally.read_back += looked_at
+    client.idle_turns = 0 if looked_at else client.idle_turns + 1
+    return not await _rest(stack, client, quotas)
+
+
+def _claim(stack: Stack, tenant: TenantDb, run_id: str, organization: Organization, quotas: Quotas) -> Any:
+    return PUBLISHING.claim_due(
+        tenant.conn,
+        run_id=run_id,
+        platforms=[str(platform) for platform in quotas.open_platforms(organization.id, stack.now())],
+        row_limit=CHUNK_ROWS,
+        lease_seconds=LEASE_SECONDS,
+    )
+
+
+async def _rest(stack: Stack, client: ClientRun, quotas: Quotas) -> bool:
+    """Nothing is due now. Waits for what is due within seconds; True when this client is done in this run."""
+    async with stack.tenants.open(client.organization) as tenant:
+        await cancel_outdated(tenant)
+        await PUBLISHING.close_posts(tenant.conn)
+        in_seconds = await _next_due(stack, tenant, client, quotas)
+    if in_seconds is None or in_seconds > stack.settings.publish_ahead_seconds or client.idle_turns > MAX_IDLE_TURNS:
+        return True
+    await asyncio.sleep(max(in_seconds, 0.05))
+    return False
+
+
+async def cancel_outdated(tenant: TenantDb) -> None:
+    """Take rows off the queue whose post was edited or withdrawn since, and give their places back."""
+    async with tenant.conn.transaction():
+        cancelled = {row["id"]: "cancelled" async for row in PUBLISHING.cancel_outdated(tenant.conn)}
+        await settle_usage(tenant, cancelled)
+
+
+async def _look_ahead(stack: Stack, client: ClientRun, quotas: Quotas, permits: asyncio.Semaphore) -> None:
+    async with permits:
+        try:
+            async with stack.tenants.open(client.organization) as tenant:
+                await _next_due(stack, tenant, client, quotas)
+        except (DraggonnbError, psycopg.Error) as error:
+            client.problem = reason_of(error)
+
+
+async def _next_due(stack: Stack, tenant: TenantDb, client: ClientRun, quotas: Quotas) -> float | None:
+    """Notes when the client is due next, and returns in how many seconds that is; None: nothing is left to do."""
+    now = stack.now()
+    opened = quotas.open_platforms(client.organization.id, now)
+    closed = [str(platform) for platform in stack.platforms if platform not in opened]
+    found = await PUBLISHING.next_due(tenant.conn, closed=closed, reopens_at=quotas.reopens_at(now))
+    client.next_due_at, client.was_looked_into = found["at"], True
+    return found["in_seconds"]
+
+
+async def _settle_agenda(stack: Stack, clients: Sequence[ClientRun]) -> None:
+    """Note when each client is due next. One with trouble comes again in a minute."""
+    again_at = stack.now() + AFTER_TROUBLE
+    settled = [client for client in clients if client.was_looked_into or client.problem]
+    if not settled:
+        return
+    async with stack.master.connection() as conn:
+        await AGENDA.settle_agenda(
+            conn,
+            organization_ids=[client.organization.id for client in settled],
+            times=[again_at if client.problem else client.next_due_at for client in settled],
+            seen_notes=[client.notes for client in settled],
+        )
+
+
+def _client(row: dict[str, Any]) -> ClientRun:
+    notes = row.pop("notes")
+    return ClientRun(Organization(**row), notes)

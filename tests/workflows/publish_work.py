@@ -1,0 +1,87 @@
+"""What the tests of publishing do again and again: connect accounts, approve posts, publish, look at both sides."""
+
+import json
+from datetime import timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+from draggonnb_pipelines.domain.organizations import Organization
+from draggonnb_pipelines.domain.publishing import Platform
+from draggonnb_pipelines.resources.stack import Stack
+from draggonnb_pipelines.workflows.accounts import connect_account
+from draggonnb_pipelines.workflows.publishing import ClientRun, publish_due
+from draggonnb_pipelines.workflows.scheduling import enqueue_ready
+
+SQUARE = {"path": "square.jpg", "alt": "A cup on a counter"}
+PLATFORM_IDS = tuple(str(platform) for platform in Platform)
+
+
+async def connect(stack: Stack, organization: Organization, *platforms: Platform) -> dict[Platform, UUID]:
+    """An account on each network (all of them by default), with the sandbox's standing token."""
+    made = {}
+    for platform in platforms or tuple(Platform):
+        external_id = account_id_of(organization, platform)
+        connected = await connect_account(
+            stack, organization, platform, external_id, token=f"sandbox-{external_id}", handle=f"@{organization.slug}"
+        )
+        made[platform] = connected.account_id
+    return made
+
+
+def account_id_of(organization: Organization, platform: Platform) -> str:
+    """A number as the networks give them, from the slug and the network alone."""
+    number = int.from_bytes(f"{organization.slug}{platform}".encode()[:6], "big") % 10**12 + 10**12
+    return f"{number}{list(Platform).index(platform)}"
+
+
+async def approve(
+    stack: Stack,
+    organization: Organization,
+    text: str,
+    *,
+    platforms: tuple[str, ...] = PLATFORM_IDS,
+    late: timedelta = timedelta(0),
+    media: list[dict[str, Any]] | None = None,
+    **variant: Any,
+) -> UUID:
+    """Store a post that everybody has agreed to, due `late` ago."""
+    post_id = uuid4()
+    media = ([SQUARE] if "instagram" in platforms else []) if media is None else media
+    variants = {platform: {"text": text, **variant} for platform in platforms}
+    async with stack.tenants.open(organization) as tenant:
+        await tenant.conn.execute(
+            "insert into social_posts (id, content, variants, media, platform_ids, status, scheduled_for, content_hash) "
+            "values (%s, %s, %s, %s, %s, 'draft', now() - %s, '')",
+            (post_id, text, json.dumps(variants), json.dumps(media), list(platforms), late),
+        )
+        await tenant.conn.execute(
+            "update social_posts set status = 'approved', approved_hash = content_hash, approved_at = now() where id = %s",
+            (post_id,),
+        )
+    return post_id
+
+
+async def publish(stack: Stack, organization: Organization, run_id: str | None = None) -> ClientRun:
+    """Put what is approved on the queue and publish what is due, as one run."""
+    await enqueue_ready(stack, organization)
+    [client] = await publish_due(stack, run_id or str(uuid4()), [organization.slug])
+    return client
+
+
+async def queue(stack: Stack, organization: Organization) -> list[dict[str, Any]]:
+    """The ledger's rows, in a stable order."""
+    async with stack.tenants.open(organization) as tenant:
+        found = await tenant.conn.execute(
+            "select q.*, now() as db_now from content_queue q order by created_at, platform_id, part"
+        )
+        return await found.fetchall()
+
+
+async def make_due(stack: Stack, organization: Organization) -> None:
+    """Time passes: whatever waits is due now."""
+    async with stack.tenants.open(organization) as tenant:
+        await tenant.conn.execute("update content_queue set due_at = now() - interval '1 second' where due_at > now()")
+
+
+def statuses(rows: list[dict[str, Any]]) -> dict[str, str]:
+    return {row["platform_id"]: row["status"] for row in rows}
