@@ -14,6 +14,7 @@ import typer
 
 from draggonnb_pipelines.cli.account_verbs import account_app
 from draggonnb_pipelines.cli.faults import VerbGroup
+from draggonnb_pipelines.cli.publish_verbs import publish_app
 
 app = typer.Typer(
     cls=VerbGroup,
@@ -29,6 +30,7 @@ audit_app = typer.Typer(help="The hash-chained audit logs.")
 for name, group in (("tenant", tenant_app), ("lead", lead_app), ("inbox", inbox_app), ("audit", audit_app)):
     app.add_typer(group, name=name, no_args_is_help=True)
 app.add_typer(account_app, name="account", no_args_is_help=True)
+app.add_typer(publish_app, name="publish", no_args_is_help=True)
 
 Slug = Annotated[str, typer.Argument(help="The organization's slug, such as kloof-coffee.", show_default=False)]
 Day = ["%Y-%m-%d"]

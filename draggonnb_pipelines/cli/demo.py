@@ -1,4 +1,7 @@
-"""`draggonnb demo`: one real lead, from the HTTP webhook to the sales team, through the real daemon and real runs."""
+"""`draggonnb demo`: one real lead, then one real post, each from the HTTP webhook to what the outside world sees.
+
+Everything runs as in production: the API, the daemon, sensors, runs. Not here: the post's part (`demo_content.py`).
+"""
 
 import asyncio
 import time
@@ -14,6 +17,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from draggonnb_pipelines.cli.demo_content import PostStory, post_tables, publish_a_post
 from draggonnb_pipelines.cli.installation import open_installation
 from draggonnb_pipelines.cli.processes import Running, running_stack
 from draggonnb_pipelines.cli.up import addresses
@@ -72,7 +76,7 @@ class Story:
 
 
 def demo() -> None:
-    """Start everything, send one lead, watch it arrive, show its way, stop.
+    """Start everything, send one lead, publish one post, show the way of both, stop.
 
     Raises:
         OperatorError: the lead did not arrive within the time; says at which stage it stands and where to look.
@@ -96,9 +100,10 @@ def demo() -> None:
             stranger = {"email": f"hello-{uuid4().hex[:8]}@bokaap-beans.example"}
             inbox_id = send(running.settings, agency, ENQUIRY | stranger)
             asyncio.run(follow(progress, running.settings, inbox_id))
+            post = asyncio.run(publish_a_post(progress, running.settings, agency))
             progress.stop()
             story = asyncio.run(tell_story(running.settings, agency, outsider, inbox_id))
-            _show(running, story)
+            _show(running, story, post)
 
 
 async def organizations(settings: Settings) -> tuple[CreatedOrganization, CreatedOrganization]:
@@ -164,7 +169,7 @@ async def tell_story(
     return Story(row, lead, cost, url, page, len(outsiders_rows) + outsiders_leads)
 
 
-def _show(running: Running, story: Story) -> None:
+def _show(running: Running, story: Story, post: PostStory) -> None:
     row, lead = story.row, story.lead
     started: datetime = row["received_at"]
     way = Table(title="The lead's way", title_justify="left")
@@ -192,5 +197,5 @@ def _show(running: Running, story: Story) -> None:
     cost = story.cost
     links.add_row("cost", f"{cost['tokens']} tokens, USD {cost['cost_usd']:.3f} (R {cost['cost_zar']:.2f})")
     links.add_row("the other organization", f"{story.outsider_rows} rows: it saw nothing")
-    console.print(way, links, addresses(running))
+    console.print(way, links, *post_tables(running, post), addresses(running))
     console.print("The demo stops now. The links work again while [bold]make up[/] runs; its data are kept.")

@@ -191,6 +191,7 @@ def _words(text: str) -> str:
     return f" {' '.join(_WORD.findall(_fold(text).text))} "
 
 
+@lru_cache(maxsize=4096)  # each new post of a client is held against the same earlier ones
 def _plain_words(text: str) -> str:
     return _words(_LINK_OR_HASHTAG.sub(" ", text)).strip() or _words(text).strip()
 

@@ -135,7 +135,7 @@ def _publish_at(post: Mapping[str, Any], slots: Sequence[Slot], taken: set[datet
     one; a time that a person chose stays, and the organization's rule for late posts decides when it comes up."""
     zone, now = post["time_zone"] or post["timezone"], post["db_now"]
     if post["schedule"].get("as_soon_as_approved"):
-        return _instant_in(now, zone)
+        return _instant_in(post["approved_at"], zone)  # its lateness counts from then
     if post["schedule"].get("next_free_slot") and post["scheduled_for"] < now:
         country = post["country"] if post["skips_public_holidays"] else None
         platform = Platform(post["platform_ids"][0])

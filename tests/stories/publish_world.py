@@ -9,7 +9,6 @@ import contextlib
 import json
 import random
 import shutil
-import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -17,7 +16,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
-from uuid import UUID, uuid5
+from uuid import UUID, uuid4, uuid5
 
 import psutil
 import psycopg
@@ -141,6 +140,13 @@ class World:
                 found[row["status"]] += row["n"]
         return found
 
+    def is_done(self, slugs: Sequence[str]) -> bool:
+        """Every post is on the queue, and every row of it has come to an end."""
+        waiting = "select count(*) as n from social_posts where status in ('draft', 'approved')"
+        if any(self.ask(slug, (waiting, None)) != [{"n": 0}] for slug in slugs):
+            return False
+        return not set(self.states(slugs)) & {"scheduled", "claimed", "calling", "unknown"}
+
     def time_passes(self, slugs: Sequence[str]) -> None:
         for slug in slugs:
             self.ask(slug, (TIME_PASSES, {"settle": SETTLE_SECONDS}))
@@ -162,7 +168,7 @@ class World:
 @contextlib.contextmanager
 def publishing_world(clients: int) -> Iterator[World]:
     """Clients with an account on each network, on a server, databases and a sandbox of their own; removed at the end."""
-    directory = Path(tempfile.mkdtemp(prefix="draggonnb-chaos-", dir="/var/tmp"))
+    directory = Path(f"/var/tmp/draggonnb-chaos-{uuid4().hex[:8]}")
     try:
         with embedded_server(directory) as server_dsn, sandbox_process() as sandbox:
             ensure_tenant_template(server_dsn)

@@ -107,6 +107,20 @@ async def test_of_many_refreshers_at_once_one_calls(stack: Stack, sandbox: Sandb
     assert (row["status"], row["credentials_version"]) == ("connected", 2)
 
 
+async def test_an_account_whose_row_is_locked_is_left_to_whoever_holds_it(
+    stack: Stack, sandbox: Sandbox, agency: Organization
+) -> None:
+    locked, free = await expiring(stack, agency, "locked"), await expiring(stack, agency, "free")
+
+    async with stack.tenants.open(agency) as tenant, tenant.conn.transaction():
+        await tenant.conn.execute("select from social_accounts where id = %s for update", (locked,))
+        meanwhile = await refresh_due(stack, agency)
+    after = await refresh_due(stack, agency)
+
+    assert (meanwhile.refreshed, after.refreshed) == ([free], [locked])
+    assert refreshes(sandbox) == 2
+
+
 async def test_one_dead_account_does_not_keep_the_others_from_being_refreshed(
     stack: Stack, sandbox: Sandbox, agency: Organization
 ) -> None:

@@ -58,7 +58,7 @@ select id, variants from social_posts
 where created_at > :since and platform_ids && :platform_ids and status not in ('rejected', 'archived', 'failed')
   and id <> :post_id
 order by created_at desc
-limit 200;
+limit 100;
 
 -- name: lock_slots!
 -- Whoever takes a slot of this client takes turns.

@@ -4,7 +4,7 @@
 -- Posts that everybody who must has agreed to, with what was asked for as their time.
 select p.id, p.revision, p.content_hash, p.variants, p.media, p.platform_ids, p.scheduled_for, p.time_zone,
        coalesce(r.schedule, '{}') as schedule, r.requested_by, o.country, o.skips_public_holidays, o.timezone,
-       p.generation_id is not null as made_with_ai, now() as db_now
+       p.generation_id is not null as made_with_ai, p.approved_at, now() as db_now
 from social_posts p
 cross join organizations o
 left join content_requests r on r.id = p.request_id
