@@ -1,7 +1,7 @@
 """`python -m benchmarks.publish_ours [--dagster] [--at SECONDS]`: the publisher in a process of its own, measured.
 
-What a run does, without Dagster around it: the look at the agenda and into the clients, then the publishing itself.
-With `--dagster` the whole job `publish_due_posts`. `--at`: wait for this moment (seconds since 1970) first.
+What a run does for the clients on the agenda, without Dagster around it. With `--dagster` the whole job
+`publish_due_posts`. `--at`: wait for this moment (seconds since 1970) first.
 """
 
 import argparse
@@ -12,7 +12,8 @@ from uuid import uuid4
 from benchmarks.publish_costs import tell
 from draggonnb_pipelines.resources.stack import open_stack
 from draggonnb_pipelines.settings import load_settings
-from draggonnb_pipelines.workflows.publishing import plan_run, publish_due
+from draggonnb_pipelines.workflows.agenda import AGENDA
+from draggonnb_pipelines.workflows.publishing import CLIENTS_A_RUN, publish_due
 
 
 def main() -> None:
@@ -27,8 +28,10 @@ def main() -> None:
 async def publish() -> int:
     run_id = str(uuid4())
     async with open_stack(load_settings()) as stack:
-        busy = await plan_run(stack, run_id)
-        clients = await publish_due(stack, run_id, list(busy))
+        async with stack.master.connection() as conn:
+            rows = AGENDA.due_organizations(conn, ahead_seconds=10, shards=1, shard=0, row_limit=CLIENTS_A_RUN)
+            slugs = [row["slug"] async for row in rows]
+        clients = await publish_due(stack, run_id, slugs)
     problems = {client.organization.slug: client.problem for client in clients if client.problem}
     if problems:
         raise RuntimeError(str(problems))

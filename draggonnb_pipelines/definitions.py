@@ -11,13 +11,23 @@ from draggonnb_pipelines.checks import lead_checks
 from draggonnb_pipelines.jobs import (
     apply_message_statuses,
     generate_content,
+    look_after_clients,
     prune_asset_history,
     publish_due_posts,
     qualify_leads,
     reprocess_leads,
 )
+from draggonnb_pipelines.publishing_checks import publishing_checks
 from draggonnb_pipelines.resources.bindings import MasterQueries, RunStack
-from draggonnb_pipelines.schedules import check_leads, check_leads_hourly, prune_nightly, publish_quarter_hourly
+from draggonnb_pipelines.schedules import (
+    check_leads,
+    check_leads_hourly,
+    check_publishing,
+    check_publishing_hourly,
+    prune_nightly,
+    publish_quarter_hourly,
+    tend_quarter_hourly,
+)
 from draggonnb_pipelines.sensors.content import content_inbox
 from draggonnb_pipelines.sensors.failures import failed_runs
 from draggonnb_pipelines.sensors.leads import lead_inbox, reprocessing_requests
@@ -31,17 +41,25 @@ def build_defs(overrides: Mapping[str, Any] | None = None) -> dg.Definitions:
     resources: dict[str, Any] = {"stack": RunStack(), "master": MasterQueries(), **(overrides or {})}
     return dg.Definitions(
         assets=[lead_assets, content_assets],
-        asset_checks=lead_checks,
+        asset_checks=[*lead_checks, *publishing_checks],
         jobs=[
             qualify_leads,
             reprocess_leads,
             generate_content,
             publish_due_posts,
             apply_message_statuses,
+            look_after_clients,
             prune_asset_history,
             check_leads,
+            check_publishing,
         ],
-        schedules=[prune_nightly, check_leads_hourly, publish_quarter_hourly],
+        schedules=[
+            prune_nightly,
+            check_leads_hourly,
+            check_publishing_hourly,
+            publish_quarter_hourly,
+            tend_quarter_hourly,
+        ],
         sensors=[
             lead_inbox,
             content_inbox,

@@ -13,6 +13,7 @@ from draggonnb_pipelines.event_retention import prune_asset_events
 from draggonnb_pipelines.resources.bindings import MasterQueries, RunStack
 from draggonnb_pipelines.settings import load_settings
 from draggonnb_pipelines.workflows.message_statuses import apply_all_statuses
+from draggonnb_pipelines.workflows.tending import tend_clients
 
 # The inbox itself hands rows out again when a run dies; a retry of the run would only meet an empty batch.
 INBOX_TAGS = {"dagster/max_retries": "0"}
@@ -92,6 +93,20 @@ def apply_waiting_statuses(context: dg.OpExecutionContext, stack: RunStack) -> N
 @dg.job(executor_def=dg.in_process_executor, tags=INBOX_TAGS)
 def apply_message_statuses() -> None:
     apply_waiting_statuses()
+
+
+@dg.op(description="Tokens ahead of their end, reminders, repetitions, reviews and notices of every organization.")
+def tend_all_clients(context: dg.OpExecutionContext, stack: RunStack) -> None:
+    tended = stack.run(tend_clients)
+    context.log.info(f"{tended.clients} organizations looked after")
+    context.add_output_metadata({"organizations": tended.clients, "troubles": tended.troubles})
+    for slug, reason in tended.troubles.items():
+        context.log.warning(f"{slug}: {reason}")
+
+
+@dg.job(executor_def=dg.in_process_executor, tags=INBOX_TAGS)
+def look_after_clients() -> None:
+    tend_all_clients()
 
 
 @dg.op(description="Deletes asset events that are older than the partitions' window; our ledger keeps the full truth.")

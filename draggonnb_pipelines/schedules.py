@@ -5,7 +5,8 @@ from collections.abc import Iterator
 import dagster as dg
 
 from draggonnb_pipelines.checks import lead_checks
-from draggonnb_pipelines.jobs import content_config, prune_asset_history, publish_due_posts
+from draggonnb_pipelines.jobs import content_config, look_after_clients, prune_asset_history, publish_due_posts
+from draggonnb_pipelines.publishing_checks import publishing_checks
 from draggonnb_pipelines.settings import load_settings
 
 check_leads = dg.define_asset_job(
@@ -13,6 +14,31 @@ check_leads = dg.define_asset_job(
     selection=dg.AssetSelection.checks(*lead_checks),
     description="Dead deliveries, prompts that are behind, an inbox that stands still.",
     executor_def=dg.in_process_executor,
+)
+
+check_publishing = dg.define_asset_job(
+    "check_publishing",
+    selection=dg.AssetSelection.checks(*publishing_checks),
+    description="What is due and silent, what waits for a person, networks that are stopped, versions that end.",
+    executor_def=dg.in_process_executor,
+)
+
+check_publishing_hourly = dg.ScheduleDefinition(
+    name="check_publishing_hourly",
+    job=check_publishing,
+    cron_schedule="12 * * * *",
+    execution_timezone="UTC",
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+)
+
+# Between the publisher's quarter hours, so that the two do not share their minute.
+tend_quarter_hourly = dg.ScheduleDefinition(
+    name="tend_quarter_hourly",
+    job=look_after_clients,
+    cron_schedule="8-59/15 * * * *",
+    execution_timezone="UTC",
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+    description="Renews tokens 45 minutes ahead, reminds and escalates, asks for what repeats, sends what was left.",
 )
 
 prune_nightly = dg.ScheduleDefinition(

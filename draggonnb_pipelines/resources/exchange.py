@@ -1,6 +1,6 @@
 """One request, one whole answer: what the HTTP door builds its retries and redirects on.
 
-Lives here: sending an `httpx.Request` through an aiohttp session, the caps on size and time, decompression in
+Lives here: sending an `Outgoing` through an aiohttp session, the caps on size and time, decompression in
 bounded steps, and the sorting of every transport fault by the one question that matters: can the other side have
 acted on the request? Does not live here: retries, redirects, which addresses may be dialled.
 """
@@ -15,6 +15,7 @@ import httpx
 import yarl
 
 from draggonnb_pipelines.errors import DraggonnbError
+from draggonnb_pipelines.resources.outgoing import Outgoing
 
 ACCEPT_ENCODING = "gzip, deflate"
 CONNECT_TIMEOUT_SECONDS = 5.0
@@ -83,7 +84,7 @@ def open_session(connector: aiohttp.TCPConnector) -> aiohttp.ClientSession:
 
 async def exchange(
     session: aiohttp.ClientSession,
-    request: httpx.Request,
+    request: Outgoing,
     *,
     timeout: aiohttp.ClientTimeout,
     deadline_seconds: float | None,
@@ -106,14 +107,14 @@ async def exchange(
 
 
 async def _exchange(
-    session: aiohttp.ClientSession, request: httpx.Request, timeout: aiohttp.ClientTimeout, max_bytes: int
+    session: aiohttp.ClientSession, request: Outgoing, timeout: aiohttp.ClientTimeout, max_bytes: int
 ) -> httpx.Response:
     # encoded=True: yarl would otherwise rewrite what the caller encoded on purpose (%3A in a LinkedIn URN to a colon).
     try:
         answer = await session.request(
             request.method,
-            yarl.URL(str(request.url), encoded=True),
-            headers=request.headers.multi_items(),
+            yarl.URL(request.url, encoded=True),
+            headers=request.headers,
             data=io.BytesIO(request.content) if len(request.content) > LARGE_BODY_BYTES else request.content or None,
             allow_redirects=False,
             timeout=timeout,
@@ -134,7 +135,7 @@ async def _exchange(
         raise
     answer.release()
     headers = [(name, value) for name, value in answer.raw_headers if name.lower() not in _DROPPED_HEADERS]
-    return httpx.Response(answer.status, headers=headers, content=body, request=request)
+    return httpx.Response(answer.status, headers=headers, content=body)
 
 
 async def _read(answer: aiohttp.ClientResponse, max_bytes: int) -> bytes:

@@ -75,8 +75,12 @@ class FacebookPages:
         Raises:
             VendorError: sorted; AMBIGUOUS means that it may be public.
         """
-        edge, body = self._request(account, payload, progress)
-        post_id, limits = await self._graph.publish(account.token, edge, body, id_fields=("post_id", "id"))
+        if payload.part is not Part.POST:
+            words = {"message": payload.text}
+            post_id, limits = await self._graph.comment(account.token, f"{payload.parent_id}", words)
+        else:
+            edge, body = self._request(account, payload, progress)
+            post_id, limits = await self._graph.publish(account.token, edge, body, id_fields=("post_id", "id"))
         return Published(post_id, f"{self._web_url}/{post_id}", limits)
 
     async def find(
@@ -152,10 +156,8 @@ class FacebookPages:
         return await self._graph.check(account, app_token=self._app_token)
 
     def _request(self, account: Account, payload: Payload, progress: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
-        """The edge and the body of the one irreversible call."""
+        """The edge and the body of the one irreversible call that makes a post."""
         page, text, media = account.external_id, payload.text, payload.media
-        if payload.part is not Part.POST:
-            return f"{payload.parent_id}/comments", {"message": text}
         if not media:
             # Without `link` a post made by a program shows no preview of the page that it names.
             link = _LINK.search(text)

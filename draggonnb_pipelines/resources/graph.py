@@ -154,6 +154,19 @@ class Graph:
             raise self.error(ErrorClass.AMBIGUOUS, "accepted without an id", status=response.status_code, limits=limits)
         return made, limits
 
+    async def comment(self, token: str, parent: str, body: Mapping[str, Any]) -> tuple[str, Limits | None]:
+        """Like `publish`, below a post of ours.
+
+        Raises:
+            VendorError: RETRY where the post cannot be found: it was made moments ago and may not be visible everywhere.
+        """
+        try:
+            return await self.publish(token, f"{parent}/comments", body)
+        except VendorError as error:
+            if error.code in MISSING_NODE:
+                error.error_class = ErrorClass.RETRY
+            raise
+
     async def delete(self, token: str, path: str) -> None:
         """DELETE a post; one that is gone already is a success.
 

@@ -8,7 +8,6 @@ Does not live here: the class of a vendor's answer (its adapter sorts it), pages
 import asyncio
 import logging
 import random
-import re
 import socket
 import time
 from collections.abc import Awaitable, Callable, Mapping
@@ -16,6 +15,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from types import TracebackType
 from typing import Any, Self
+from urllib.parse import urlsplit
 
 import aiohttp
 import httpx
@@ -30,6 +30,7 @@ from draggonnb_pipelines.resources.exchange import (
     exchange,
     open_session,
 )
+from draggonnb_pipelines.resources.outgoing import HeaderBreak, Outgoing
 from draggonnb_pipelines.resources.public_pages import PublicPage, PublicPages, utc_now
 from draggonnb_pipelines.resources.redaction import redact
 
@@ -45,7 +46,6 @@ _REQUEST_ID_HEADERS = (
     *("x-li-uuid", "x-transaction-id", "sb-request-id"),
 )
 
-_LINE_BREAK = re.compile(r"[\r\n\0]")
 _NOT_OPEN = "the HTTP door is not open: use `async with HttpDoor(...) as door`"
 log = logging.getLogger(__name__)
 Sort = Callable[[httpx.Response], VendorError | None]
@@ -179,7 +179,7 @@ class HttpDoor:
     async def _attempt(
         self,
         vendor: str,
-        request: httpx.Request,
+        request: Outgoing,
         sort: Sort,
         idempotent: bool,
         read_timeout_seconds: float,
@@ -205,18 +205,15 @@ class HttpDoor:
                 error.retry_after_seconds = retry_after_seconds(response.headers.get("retry-after"), self._now())
         return response, error
 
-    def _request(
-        self, vendor: str, method: str, url: str, headers: Mapping[str, str] | None, **body: Any
-    ) -> httpx.Request:
-        merged = httpx.Headers({"User-Agent": self._user_agent, "Accept": "application/json, */*;q=0.5"})
+    def _request(self, vendor: str, method: str, url: str, headers: Mapping[str, str] | None, **body: Any) -> Outgoing:
+        own = {"user-agent": self._user_agent, "accept": "application/json, */*;q=0.5"}
+        given = {name.lower(): value for name, value in (headers or {}).items()}
         try:
-            merged.update(headers)
-            merged["Accept-Encoding"] = ACCEPT_ENCODING
-            if any(_LINE_BREAK.search(value) for value in merged.values()):
-                raise VendorError(vendor, ErrorClass.CONFIG, "a header holds a line break")
-            return httpx.Request(method, url, headers=merged, **body)
+            return Outgoing.encode(method, url, {**own, **given, "accept-encoding": ACCEPT_ENCODING}, **body)
         except (httpx.InvalidURL, UnicodeError) as error:
             raise VendorError(vendor, ErrorClass.CONFIG, "the URL or a header is not valid") from error
+        except HeaderBreak as error:
+            raise VendorError(vendor, ErrorClass.CONFIG, str(error)) from error
 
     def _wait_seconds(self, error: VendorError, attempt: int, left_seconds: float) -> float | None:
         """How long to wait before the next attempt; None where there is none.
@@ -267,7 +264,7 @@ def _request_id(response: httpx.Response) -> str | None:
 
 def _log_call(
     vendor: str,
-    request: httpx.Request,
+    request: Outgoing,
     response: httpx.Response | None,
     error: VendorError | None,
     attempt: int,
@@ -276,12 +273,13 @@ def _log_call(
     level = logging.DEBUG if error is None else logging.INFO
     if not log.isEnabledFor(level):
         return
+    url = urlsplit(request.url)
     log.log(
         level,
         "vendor_call vendor=%s method=%s url=%s status=%s class=%s ms=%d request_id=%s attempt=%d",
         vendor,
         request.method,
-        redact(f"{request.url.host}{request.url.path}"),
+        redact(f"{url.hostname}{url.path}"),
         response.status_code if response else (error.status if error else None),
         error.error_class.value if error else "ok",
         round(seconds * 1000),

@@ -99,8 +99,8 @@ class Instagram:
             VendorError: sorted; AMBIGUOUS means that it may be public, DUPLICATE that the container is.
         """
         if payload.part is not Part.POST:
-            edge = f"{payload.parent_id}/comments"
-            comment_id, limits = await self._graph.publish(account.token, edge, {"message": payload.text})
+            words = {"message": payload.text}
+            comment_id, limits = await self._graph.comment(account.token, f"{payload.parent_id}", words)
             return Published(comment_id, None, limits)
         container = progress.get("container")
         if container is None:

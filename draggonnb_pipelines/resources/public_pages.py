@@ -31,6 +31,7 @@ from draggonnb_pipelines.resources.exchange import (
     exchange,
     open_session,
 )
+from draggonnb_pipelines.resources.outgoing import Outgoing
 
 CONNECTIONS = 128
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
@@ -115,12 +116,12 @@ class PublicPages:
 
     async def _follow(self, url: str, max_bytes: int, timeout_seconds: float, max_redirects: int) -> PublicPage:
         timeout = aiohttp.ClientTimeout(sock_connect=CONNECT_TIMEOUT_SECONDS, sock_read=timeout_seconds)
-        headers = {"User-Agent": self._user_agent, "Accept": ACCEPT, "Accept-Encoding": ACCEPT_ENCODING}
+        headers = {"user-agent": self._user_agent, "accept": ACCEPT, "accept-encoding": ACCEPT_ENCODING}
         target = check_public_url(url)
         seen: set[str] = set()
         while len(seen) <= max_redirects and str(target) not in seen:
             seen.add(str(target))
-            request = httpx.Request("GET", target, headers=headers)
+            request = Outgoing("GET", str(target), headers)
             try:
                 answer = await exchange(
                     self._session, request, timeout=timeout, deadline_seconds=None, max_bytes=max_bytes

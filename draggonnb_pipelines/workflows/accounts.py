@@ -20,7 +20,7 @@ from draggonnb_pipelines.resources.postgres import TenantDb
 from draggonnb_pipelines.resources.stack import Stack
 from draggonnb_pipelines.workflows.account_alerts import ACCOUNTS, PostAtRisk, posts_at_risk, tell_trouble
 from draggonnb_pipelines.workflows.account_credentials import account_of, open_credentials, seal_credentials
-from draggonnb_pipelines.workflows.agenda import note_due
+from draggonnb_pipelines.workflows.agenda import announced
 from draggonnb_pipelines.workflows.token_refresh import SINGLE_USE, refresh_account
 from draggonnb_pipelines.workflows.usage import commit, release, reserve
 
@@ -83,7 +83,8 @@ async def connect_account(
                 f"the plan of {organization.slug} allows {places.limit} social accounts, and all are taken",
                 remedy="disconnect one with `draggonnb account disconnect`, or change the plan",
             )
-        async with tenant.conn.transaction():
+        # What waited for the account is due again.
+        async with announced(stack.master, organization.id, now), tenant.conn.transaction():
             new_id = uuid5(organization.id, f"social_account:{key}")
             is_new = await ACCOUNTS.add_account(tenant.conn, id=new_id, platform=platform, external_id=external_id)
             row = await ACCOUNTS.lock_account(tenant.conn, platform=platform, external_id=external_id)
@@ -105,7 +106,6 @@ async def connect_account(
                 expires_at=_expiry(platform, now, token, expires_in_seconds, merged),
             )
             await commit(tenant, SOCIAL_ACCOUNTS, [key])
-            await note_due(stack.master, organization.id, now)  # what waited for the account is due again
     return Connected(row["account_id"], bool(is_new), merged.refresh_token is not None)
 
 

@@ -27,9 +27,18 @@ log = logging.getLogger(__name__)
 
 
 async def note_due(master: MasterDb, organization_id: UUID, at: datetime) -> None:
-    """Say that something of this client becomes due at `at`. Call it before committing what becomes due."""
+    """Say that something of this client becomes due at `at`."""
     async with master.connection() as conn:
         await AGENDA.note_due(conn, organization_id=organization_id, at=at)
+
+
+@asynccontextmanager
+async def announced(master: MasterDb, organization_id: UUID, at: datetime) -> AsyncIterator[None]:
+    """Note what becomes due around the commit that makes it so: before it, so that a crash loses nothing, and after
+    it, since a look in between saw nothing and may have put the client off."""
+    await note_due(master, organization_id, at)
+    yield
+    await note_due(master, organization_id, at)
 
 
 async def dead_runs(master: MasterDb, run_ids: Iterable[str]) -> set[str]:

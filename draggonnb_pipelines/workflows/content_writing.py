@@ -114,7 +114,9 @@ async def _write(stack: Stack, asker: Asker, desk: Desk, row: Mapping[str, Any])
         # What was written is worth more to a person than nothing.
         unmended = Finding("not_mended", "warn", None, error.reason)
         return replace(first, findings=(*first.findings, unmended))
-    return replace(second, tokens=first.tokens + second.tokens, cost_usd=first.cost_usd + second.cost_usd)
+    # A likeness is not worth mending at the price of a broken rule.
+    better = first if is_blocked(second.findings) and not is_blocked(first.findings) else second
+    return replace(better, tokens=first.tokens + second.tokens, cost_usd=first.cost_usd + second.cost_usd)
 
 
 def build_question(

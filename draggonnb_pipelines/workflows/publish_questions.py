@@ -13,7 +13,7 @@ from draggonnb_pipelines.domain.publishing import Platform
 from draggonnb_pipelines.errors import OperatorError
 from draggonnb_pipelines.resources.postgres import TenantDb
 from draggonnb_pipelines.resources.stack import Stack
-from draggonnb_pipelines.workflows.agenda import note_due
+from draggonnb_pipelines.workflows.agenda import announced
 from draggonnb_pipelines.workflows.publish_records import PUBLISHING, settle_usage
 
 Answer = Literal["published", "not-published", "publish", "drop", "deleted"]
@@ -51,9 +51,8 @@ async def answer_question(
         if row["status"] != "needs_review":
             raise OperatorError(f"{queue_id} is {row['status']} and asks nothing", remedy=_list(organization))
         _refuse_misfit(row, answer)
-        await note_due(stack.master, organization.id, row["db_now"])
         status = _STATUS[answer]
-        async with tenant.conn.transaction():
+        async with announced(stack.master, organization.id, row["db_now"]), tenant.conn.transaction():
             done = await PUBLISHING.answer(
                 tenant.conn,
                 id=queue_id,
@@ -81,8 +80,7 @@ async def request_undo(stack: Stack, organization: Organization, queue_id: UUID,
         row = await _row(tenant, queue_id)
         if row["platform_id"] == Platform.INSTAGRAM:
             raise OperatorError("Instagram lets no program delete a post", remedy="delete it in the Instagram app")
-        await note_due(stack.master, organization.id, row["db_now"])
-        async with tenant.conn.transaction():
+        async with announced(stack.master, organization.id, row["db_now"]), tenant.conn.transaction():
             if await PUBLISHING.ask_undo(tenant.conn, id=queue_id, by=by) is None:
                 raise OperatorError(
                     f"{queue_id} is {row['status']}"

@@ -26,8 +26,8 @@ from draggonnb_pipelines.workflows.publish_calls import NOT_OURS
 from draggonnb_pipelines.workflows.publish_records import PUBLISHING, settle_usage
 
 READ_AT_ONCE = 50
-# Before our own clock's note of the attempt: the platform's clock may be behind.
-READ_BACK = timedelta(minutes=2)
+# Before our own clock's note of the attempt: the platform's clock may be behind, and ours may have been wrong by an hour.
+READ_BACK = timedelta(hours=2)
 
 
 async def reap(stack: Stack, tenant: TenantDb) -> int:
@@ -106,18 +106,24 @@ async def _read(
     except VendorError as error:
         verdict = verdict_on_unreadable(error, tries=row["tries"], jitter=random.random())
         return _Reading(row, verdict, "unreadable", error=error.message[:500])
-    return _Reading(row, _absent(row), "not_found", error="read back: it is not there")
+    return _Reading(
+        row, _absent(row, stack.settings.publish_settle_seconds), "not_found", error="read back: it is not there"
+    )
 
 
-def _absent(row: Mapping[str, Any]) -> Verdict:
-    """Surely not public. It is sent again, unless the platform refuses these words as a repetition of others."""
+def _absent(row: Mapping[str, Any], settle_seconds: float) -> Verdict:
+    """Not there. That is believed when two looks, a settle time apart, agree: a clock that jumps between the call and
+    the first look makes that look too early. Then it is sent again, unless the platform refuses these words as a
+    repetition of others."""
+    if row["absences"] == 0:
+        return Verdict("unknown", settle_seconds, row["tries"])
     if row["error_class"] == ErrorClass.DUPLICATE.value:
         return Verdict("refused")
     tries = row["tries"] + 1
     if tries >= MAX_TRIES:
         question = f"{tries} calls were lost and the post is not there. Try again, or drop it?"
         return Verdict("needs_review", 0.0, tries, question)
-    return Verdict("scheduled", backoff_seconds(0, random.random()) if row["reads"] > 1 else 0.0, tries)
+    return Verdict("scheduled", backoff_seconds(0, random.random()) if row["tries"] > 0 else 0.0, tries)
 
 
 async def _store_readings(stack: Stack, organization: Organization, readings: list[_Reading]) -> None:
@@ -132,6 +138,7 @@ async def _store_readings(stack: Stack, organization: Organization, readings: li
             reads=[reading.row["reads"] for reading in readings],
             statuses=[reading.verdict.status for reading in readings],
             delays=[reading.verdict.delay_seconds for reading in readings],
+            tries=[reading.verdict.tries for reading in readings],
             post_ids=[reading.found.platform_post_id if reading.found else None for reading in readings],
             urls=[reading.found.url if reading.found else None for reading in readings],
             times=[reading.found.published_at if reading.found else None for reading in readings],

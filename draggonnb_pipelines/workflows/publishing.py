@@ -15,7 +15,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, NamedTuple, TypeVar
 from uuid import UUID
 
@@ -38,7 +38,6 @@ CLIENTS_AT_ONCE = 8
 LOOKS_AT_ONCE = 16
 CLIENTS_A_RUN = 1000
 MAX_IDLE_TURNS = 3
-AFTER_TROUBLE = timedelta(minutes=1)
 T = TypeVar("T")
 
 
@@ -223,7 +222,6 @@ async def _next_due(stack: Stack, tenant: TenantDb, client: ClientRun, quotas: Q
 
 async def _settle_agenda(stack: Stack, clients: Sequence[ClientRun]) -> None:
     """Note when each client is due next. One with trouble comes again in a minute."""
-    again_at = stack.now() + AFTER_TROUBLE
     settled = [client for client in clients if client.was_looked_into or client.problem]
     if not settled:
         return
@@ -231,7 +229,8 @@ async def _settle_agenda(stack: Stack, clients: Sequence[ClientRun]) -> None:
         await AGENDA.settle_agenda(
             conn,
             organization_ids=[client.organization.id for client in settled],
-            times=[again_at if client.problem else client.next_due_at for client in settled],
+            times=[client.next_due_at for client in settled],
+            troubles=[client.problem is not None for client in settled],
             seen_notes=[client.notes for client in settled],
         )
 

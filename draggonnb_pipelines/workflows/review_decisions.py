@@ -19,7 +19,7 @@ from psycopg.types.json import Jsonb
 from draggonnb_pipelines.domain.organizations import Organization
 from draggonnb_pipelines.resources.postgres import MasterDb, Tenants
 from draggonnb_pipelines.sql import load_queries
-from draggonnb_pipelines.workflows.agenda import note_due
+from draggonnb_pipelines.workflows.agenda import announced
 
 REVIEWS = load_queries("reviews")
 ORGANIZATIONS = load_queries("organizations")
@@ -100,13 +100,16 @@ async def decide(
     """End the review; False if it is not open any more: decided meanwhile, changed, or no longer this person's.
 
     1. The post's row decides, with the record and the audit entry in the same transaction.
-    2. The client is put on the agenda: the run that it brings schedules the post, or tells who wrote it. Before the
-       commit, so that a crash loses nothing; and after it, since a look in between saw nothing.
+    2. The client is put on the agenda: the run that it brings schedules the post, or tells who wrote it.
     3. Master's link is marked, which only shows where it was used.
     """
     if now > review.expires_at:
         return False
-    async with tenants.open(review.organization) as tenant, tenant.conn.transaction():
+    async with (
+        tenants.open(review.organization) as tenant,
+        announced(master, review.organization.id, now),
+        tenant.conn.transaction(),
+    ):
         decided = await REVIEWS.decide_post(
             tenant.conn,
             id=review.post_id,
@@ -127,7 +130,6 @@ async def decide(
             via="link",
             now=now,
         )
-        await note_due(master, review.organization.id, now)
         await REVIEWS.audit_decision(
             tenant.conn,
             actor=f"user:{decided['reviewer_id']}",
@@ -136,7 +138,6 @@ async def decide(
             metadata=Jsonb({"content_hash": review.content_hash, "via": "link"}),
         )
     log.info("post %s of %s: %s", review.post_id, review.organization.slug, decision)
-    await note_due(master, review.organization.id, now)
     async with master.connection() as conn:
         await REVIEWS.note_review_decision(conn, token_sha256=review.token_sha256, now=now)
     return True

@@ -19,7 +19,7 @@ from draggonnb_pipelines.domain.wall_time import Resolved, as_text, zone_named
 from draggonnb_pipelines.resources.postgres import TenantDb
 from draggonnb_pipelines.resources.stack import Stack
 from draggonnb_pipelines.sql import load_queries
-from draggonnb_pipelines.workflows.agenda import note_due
+from draggonnb_pipelines.workflows.agenda import announced
 from draggonnb_pipelines.workflows.usage import release, reserve
 
 SCHEDULING = load_queries("scheduling")
@@ -78,7 +78,9 @@ async def _enqueue(
 ) -> Enqueued:
     platforms = tuple(dict.fromkeys(row.platform for row in rows))
     if not rows:
-        reason = f"no account is connected for {', '.join(post['platform_ids'])}"
+        is_out = bool(post["spoken_account_ids"])
+        where = ", ".join(post["platform_ids"])
+        reason = f"an earlier revision is public on {where}" if is_out else f"no account is connected for {where}"
         await SCHEDULING.refuse_post(tenant.conn, post_id=post["id"], rule="accounts", reason=reason)
         return Enqueued(post["id"], at.utc, 0, platforms, reason)
     keys = [f"post:{row.id}" for row in rows if row.part == 0]
@@ -88,23 +90,23 @@ async def _enqueue(
         reason = f"posts_monthly: {len(missing)} of {len(keys)} posts are over the limit of {reserved.limit} a month"
         await SCHEDULING.refuse_post(tenant.conn, post_id=post["id"], rule="posts_monthly", reason=reason)
         return Enqueued(post["id"], at.utc, 0, platforms, reason)
-    await note_due(stack.master, tenant.organization.id, at.utc)
-    made = SCHEDULING.enqueue(
-        tenant.conn,
-        post_id=post["id"],
-        content_hash=post["content_hash"],
-        revision=post["revision"],
-        publish_at=at.utc,
-        scheduled_local=as_text(at),
-        ids=[row.id for row in rows],
-        platform_ids=[row.platform for row in rows],
-        account_ids=[row.account_id for row in rows],
-        parts=[row.part for row in rows],
-        kinds=[str(row.kind) for row in rows],
-        payloads=[Jsonb(row.payload) for row in rows],
-        fingerprints=[fingerprint(row.payload["text"]) for row in rows],
-    )
-    count = len([row async for row in made])
+    async with announced(stack.master, tenant.organization.id, at.utc):
+        made = SCHEDULING.enqueue(
+            tenant.conn,
+            post_id=post["id"],
+            content_hash=post["content_hash"],
+            revision=post["revision"],
+            publish_at=at.utc,
+            scheduled_local=as_text(at),
+            ids=[row.id for row in rows],
+            platform_ids=[row.platform for row in rows],
+            account_ids=[row.account_id for row in rows],
+            parts=[row.part for row in rows],
+            kinds=[str(row.kind) for row in rows],
+            payloads=[Jsonb(row.payload) for row in rows],
+            fingerprints=[fingerprint(row.payload["text"]) for row in rows],
+        )
+        count = len([row async for row in made])
     return Enqueued(post["id"], at.utc, count, platforms)
 
 
@@ -113,7 +115,8 @@ def queue_rows(post: Mapping[str, Any], accounts: Sequence[Mapping[str, Any]]) -
     rows = []
     for account in accounts:
         variant = post["variants"].get(account["platform_id"])
-        if account["platform_id"] not in post["platform_ids"] or not variant:
+        is_out = account["id"] in post["spoken_account_ids"]  # an earlier revision is public there, or may be
+        if account["platform_id"] not in post["platform_ids"] or not variant or is_out:
             continue
         first = {"text": variant["text"], "media": post["media"], "made_with_ai": post["made_with_ai"]}
         parts = [(Part.POST, first)]

@@ -111,10 +111,12 @@ async def _refresh(
             reason = f"the new pair of tokens was lost: {error.message}"
         await _lose(stack, organization, row, reason, report)
         return
+    # Nothing may come between the call and this: the pair exists nowhere else.
+    if not await _store(stack, organization, row, stored, pair):
+        return
+    report.refreshed.append(row["account_id"])
     if was_refused or row["status"] != "connected":
         await note_due(stack.master, organization.id, stack.now())  # its posts go on
-    if await _store(stack, organization, row, stored, pair):
-        report.refreshed.append(row["account_id"])
 
 
 async def _call(stack: Stack, row: Mapping[str, Any], stored: Credentials) -> TokenPair:
@@ -129,7 +131,7 @@ async def _store(
 ) -> bool:
     """False where a person has brought newer tokens meanwhile; those stay.
 
-    The pair exists nowhere else, so a database that is away for a moment is waited for.
+    A database that is away for a moment is waited for.
     """
     now = stack.now()
     kept = stored.without_refresh() if row["platform_id"] in SINGLE_USE else stored

@@ -117,7 +117,7 @@ def test_there_is_exactly_one_time(body: dict[str, Any], expected: Schedule) -> 
     ],
 )
 def test_the_brief_has_3_to_4000_characters(length: int, detail: str | None) -> None:
-    body = {"brief": "b" * length}
+    body: Any = {"brief": "b" * length}
 
     if detail is None:
         assert len(read_request(body, KLOOF, now=NOW).brief) == length

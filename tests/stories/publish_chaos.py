@@ -16,6 +16,7 @@ from tests.stories.publish_world import SETTLE_SECONDS, World
 
 CALLS = (
     "POST /graph/{version}/{page}/feed",
+    "POST /graph/{version}/{page}/photos",
     "POST /graph/{version}/{account}/media_publish",
     "POST /graph/{version}/{post}/comments",
     "POST /linkedin/rest/posts",

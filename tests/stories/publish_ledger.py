@@ -68,6 +68,7 @@ def _read_client(world: World, slug: str, ids: dict[Expected, str], ledger: Ledg
     [used] = world.ask(slug, (USED, None))
     posts = sum(row["part"] == 0 and row["status"] == "published" for row in rows)
     if (used["used"], used["reserved"]) != (posts, 0):
-        ledger.usage.append(f"{slug}: {posts} posts are published, {used['used']} counted, {used['reserved']} held")
+        held = world.ask(slug, ("select key from usage_reservations where state = 'held'", None))
+        ledger.usage.append(f"{slug}: {posts} posts are published, {used['used']} counted, {used['reserved']} held: {held}")
     for step in world.ask(slug, (STEPS, None)):
         ledger.steps[step["name"]] += step["n"]

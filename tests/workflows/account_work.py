@@ -3,7 +3,7 @@
 Not here: fixtures (`conftest.py`) and assertions.
 """
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -14,7 +14,7 @@ from draggonnb_pipelines.resources.stack import Stack
 from draggonnb_pipelines.workflows.account_credentials import open_credentials
 from draggonnb_pipelines.workflows.accounts import connect_account
 from tests.sandbox_process import Sandbox
-from tests.workflows.lead_work import tenant_rows
+from tests.workflows.lead_work import tenant_rows, variant
 
 TOKEN_ENDPOINT = "POST /x/2/oauth2/token"
 
@@ -82,5 +82,7 @@ def refreshes(sandbox: Sandbox) -> int:
     return sum(entry["route"] == TOKEN_ENDPOINT for entry in sandbox.journal("x"))
 
 
-def at(hour: int, minute: int = 0, *, day: int = 23, month: int = 11) -> datetime:
-    return datetime(2026, month, day, hour, minute, tzinfo=UTC)
+def later(stack: Stack, **duration: float) -> Stack:
+    """The same stack after a while."""
+    then = datetime.now(UTC) + timedelta(**duration)
+    return variant(stack, now=lambda: then)

@@ -1,9 +1,7 @@
 """The content workflow: a request becomes a checked post, once, in review or on the queue."""
 
-import json
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime, timedelta
-from uuid import UUID, uuid4
+from datetime import UTC, datetime
 
 import pytest
 
@@ -11,7 +9,6 @@ from draggonnb_pipelines.domain.content import post_id_for
 from draggonnb_pipelines.domain.organizations import Organization
 from draggonnb_pipelines.domain.x_length import weighted_length
 from draggonnb_pipelines.resources.stack import Stack
-from draggonnb_pipelines.workflows.recurring_requests import make_recurring
 from tests.sandbox_process import Sandbox
 from tests.workflows.content_work import (
     BRIEF,
@@ -25,7 +22,7 @@ from tests.workflows.content_work import (
     told,
     work_through,
 )
-from tests.workflows.lead_work import MESSAGES, count, master_rows, tenant_rows, variant
+from tests.workflows.lead_work import count, master_rows, tenant_rows, variant
 
 NOTHING = {"content_requests": 0, "social_posts": 0, "ai_generation_log": 0, "content_queue": 0, "usage_counters": 0}
 REQUESTER = "marketing@client.example"
@@ -167,69 +164,6 @@ async def test_an_answer_that_was_stored_before_a_kill_is_not_paid_again(
     assert await generations_used(stack, client) == (1, 0)
 
 
-async def test_a_text_too_long_for_x_is_written_once_more_with_the_fault_named(
-    stack: Stack, sandbox: Sandbox, client: Organization
-) -> None:
-    sandbox.faults(MESSAGES, {"kind": "content_too_long"})
-    request_id = await ask(stack, client)
-
-    worked = await work_through(stack)
-
-    assert worked.problems == {}
-    [post] = await posts(stack, client)
-    assert (post["status"], post["findings"]) == ("in_review", [])
-    assert weighted_length(post["variants"]["x"]["text"]) <= 280
-    first, second = asked(sandbox)
-    assert "<faults>" not in first
-    assert "x: x.text: " in second
-    assert "of at most 280 (weighted)" in second
-    logs = await tenant_rows(stack, client, "select content_request_id, cost_usd from ai_generation_log")
-    assert [log["content_request_id"] for log in logs] == [request_id, request_id]
-    [outcome] = worked.outcomes["generate_posts"]
-    assert outcome.cost_usd == sum(log["cost_usd"] for log in logs)
-    assert await generations_used(stack, client) == (1, 0)
-
-
-async def test_a_fault_that_stays_blocks_the_post_with_its_reason(
-    stack: Stack, sandbox: Sandbox, client: Organization
-) -> None:
-    sandbox.faults(MESSAGES, {"kind": "content_too_long", "times": 2})
-    await ask(stack, client)
-
-    worked = await work_through(stack)
-
-    assert worked.problems == {}
-    [post] = await posts(stack, client)
-    assert post["status"] == "blocked"
-    [finding] = post["findings"]
-    assert (finding["rule"], finding["severity"], finding["platform"]) == ("platform_rule", "block", "x")
-    assert finding["reason"].endswith("of at most 280 (weighted)")
-    assert await told(stack, client) == [(REQUESTER, "blocked"), ("sales@draggonnb.example", "blocked")]
-    assert await count(stack, client, "content_queue") == {"content_queue": 0}
-
-
-async def test_a_banned_word_is_taken_out_at_the_second_question(
-    stack: Stack, sandbox: Sandbox, client: Organization
-) -> None:
-    await tenant_rows(
-        stack,
-        client,
-        "insert into brand_rules (voice, banned_words, hashtags, required_disclaimer)"
-        " values ('warm', '{cheap}', '{#KloofCoffee}', 'Terms apply.')",
-    )
-    await ask(stack, client, brief="Our cheap filter roast is here. Come and taste it.")
-
-    await work_through(stack)
-
-    [post] = await posts(stack, client)
-    assert (post["status"], post["findings"]) == ("in_review", [])
-    for one in post["variants"].values():
-        assert "cheap" not in one["text"].lower()
-        assert "Terms apply." in one["text"]
-        assert "#KloofCoffee" in one["text"]
-    assert 'the brand does not say \\"cheap\\"' in asked(sandbox)[1]
-
-
 async def test_pictures_go_with_the_post_and_let_instagram_in(
     stack: Stack, sandbox: Sandbox, client: Organization
 ) -> None:
@@ -268,93 +202,3 @@ async def test_requests_at_once_take_slots_of_their_own(stack: Stack, client: Or
         "2026-11-30 10:00 Africa/Johannesburg",
         "2026-12-02 16:30 Africa/Johannesburg",
     ]
-
-
-async def test_two_requests_in_the_same_words_get_a_post_each_and_the_second_says_so(
-    stack: Stack, sandbox: Sandbox, client: Organization
-) -> None:
-    await ask(stack, client, "one", platforms=["x"])
-    await work_through(stack)
-    await ask(stack, client, "two", platforms=["x"])
-
-    await work_through(stack, "run-2")
-
-    first, second = await posts(stack, client)
-    assert first["id"] != second["id"]
-    assert first["findings"] == []
-    assert {finding["rule"] for finding in second["findings"]} <= {"near_duplicate"}
-    assert all(finding["severity"] == "warn" for finding in second["findings"])
-    assert second["status"] == "in_review"
-    assert await generations_used(stack, client) == (2, 0)
-
-
-async def test_a_recurring_request_is_asked_for_once_for_each_occurrence(stack: Stack, client: Organization) -> None:
-    rule = uuid4()
-    monday = datetime(2026, 11, 23, 8, tzinfo=UTC)
-    await _recurring(stack, client, rule, created_at=monday)
-
-    [made] = await make_recurring(variant(stack, now=lambda: monday), client)
-    again = await make_recurring(variant(stack, now=lambda: monday), client)
-
-    assert (made.day.isoformat() if made.day else None, made.problem, again) == ("2026-11-25", None, [])
-    [row] = await master_rows(stack, "select topic, source, delivery_id from inbox")
-    assert row == {"topic": "content", "source": "recurring", "delivery_id": f"recurring:{rule}:2026-11-25"}
-    await work_through(variant(stack, now=lambda: monday))
-    [post] = await posts(stack, client)
-    assert post["scheduled_local"] == "2026-11-25 09:00 Africa/Johannesburg"
-    assert await make_recurring(variant(stack, now=lambda: monday + timedelta(days=3)), client) == []
-    await tenant_rows(stack, client, "update social_posts set status = 'archived'")
-    [late] = await make_recurring(variant(stack, now=lambda: monday + timedelta(days=17)), client)
-    assert (late.day.isoformat() if late.day else None, late.missed) == ("2026-12-09", 1)
-
-
-async def test_a_recurring_request_that_was_cut_off_before_it_was_noted_is_not_made_twice(
-    stack: Stack, client: Organization
-) -> None:
-    rule = uuid4()
-    monday = datetime(2026, 11, 23, 8, tzinfo=UTC)
-    at_that_time = variant(stack, now=lambda: monday)
-    await _recurring(stack, client, rule, created_at=monday)
-    await make_recurring(at_that_time, client)
-    await tenant_rows(stack, client, "update recurring_requests set last_occurrence = null")
-
-    await make_recurring(at_that_time, client)
-
-    assert await master_rows(stack, "select count(*) as n from inbox") == [{"n": 1}]
-    [noted] = await tenant_rows(stack, client, "select last_occurrence from recurring_requests")
-    assert noted["last_occurrence"].isoformat() == "2026-11-25"
-
-
-async def test_a_recurring_request_that_cannot_be_read_says_why_and_stops_no_other(
-    stack: Stack, client: Organization
-) -> None:
-    monday = datetime(2026, 11, 23, 8, tzinfo=UTC)
-    await _recurring(stack, client, uuid4(), created_at=monday, name="broken", request={"brief": "No"})
-    await _recurring(stack, client, uuid4(), created_at=monday, name="sound")
-
-    broken, sound = await make_recurring(variant(stack, now=lambda: monday), client)
-
-    assert (broken.inbox_id, broken.problem) == (None, "brief must have at least 3 characters, has 2")
-    assert (sound.name, sound.problem) == ("sound", None)
-    assert await master_rows(stack, "select count(*) as n from inbox") == [{"n": 1}]
-
-
-async def _recurring(
-    stack: Stack,
-    organization: Organization,
-    rule: UUID,
-    *,
-    created_at: datetime,
-    name: str = "specials",
-    request: dict[str, object] | None = None,
-) -> None:
-    await tenant_rows(
-        stack,
-        organization,
-        "insert into recurring_requests (id, name, request, unit, weekdays, at_local, starts_on, created_at)"
-        " values (%s, %s, %s, 'week', '{3}', '09:00', '2026-11-01', %s)",
-        rule,
-        name,
-        json.dumps(request or {"brief": "The specials of the week, as on the board.", "platforms": ["facebook"]}),
-        created_at,
-    )

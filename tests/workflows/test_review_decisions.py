@@ -65,7 +65,7 @@ async def test_an_approval_names_the_content_and_puts_the_client_on_the_agenda(
     [agenda] = await master_rows(
         stack, "select organization_id, next_due_at <= now() as is_due, notes from publishing_agenda"
     )
-    assert agenda == {"organization_id": agency.id, "is_due": True, "notes": 2}  # before the commit and after it
+    assert agenda == {"organization_id": agency.id, "is_due": True, "notes": 4}  # before and after each attempt
     links = await master_rows(stack, "select reviewer, decided_at is not null as used from review_links order by 1")
     assert links == [{"reviewer": APPROVER, "used": True}, {"reviewer": OWNER, "used": False}]
     assert await count(stack, outsider, "review_decisions") == {"review_decisions": 0}

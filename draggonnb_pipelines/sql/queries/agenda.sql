@@ -29,10 +29,12 @@ where a.next_due_at <= now() + make_interval(secs => :ahead_seconds) and o.statu
   and mod(o.shard, :shards) = :shard;
 
 -- name: settle_agenda!
--- What a look found to be next. A note that came during the look keeps its earlier time.
+-- What a look found to be next; one with trouble comes again in a minute. A note that came during the look keeps its
+-- earlier time.
 insert into publishing_agenda (organization_id, next_due_at)
-select id, coalesce(at, 'infinity')
-from unnest(cast(:organization_ids as uuid[]), cast(:times as timestamptz[])) as given (id, at)
+select id, case when has_trouble then now() + interval '1 minute' else coalesce(at, 'infinity') end
+from unnest(cast(:organization_ids as uuid[]), cast(:times as timestamptz[]), cast(:troubles as boolean[]))
+    as given (id, at, has_trouble)
 on conflict (organization_id) do update
 set next_due_at = case
     when publishing_agenda.notes = any(

@@ -97,7 +97,7 @@ where q.id = given.id and q.status = 'claimed' and q.run_id = :run_id;
 -- The intent, committed before the irreversible call. Only what this returns may be called: the rest was taken away,
 -- edited or held meanwhile.
 update content_queue q
-set status = 'calling', attempts = attempts + 1, attempt_started_at = now(),
+set status = 'calling', attempts = attempts + 1, absences = 0, attempt_started_at = now(),
     first_attempt_at = coalesce(first_attempt_at, now()), payload_hash = given.payload_hash,
     lease_until = now() + make_interval(secs => :lease_seconds)
 from unnest(cast(:ids as uuid[]), cast(:payload_hashes as text[])) as given (id, payload_hash), social_posts p
@@ -155,7 +155,7 @@ with due as (
     returning q.*
 )
 select t.id, t.post_id, t.account_id, t.platform_id, t.part, t.part_kind, t.payload, t.progress, t.attempts, t.tries,
-       t.reads, t.first_attempt_at, t.publish_at, t.platform_post_id, t.error_class, a.external_id, a.credentials, a.status as account_status,
+       t.reads, t.absences, t.first_attempt_at, t.publish_at, t.platform_post_id, t.error_class, a.external_id, a.credentials, a.status as account_status,
        case when t.part_kind = 'comment' then root.platform_post_id else before.platform_post_id end as parent_id
 from taken t
 join social_accounts a on a.id = t.account_id
@@ -175,16 +175,16 @@ where account_id = any(:account_ids) and platform_post_id is not null and create
 with given as (
     select * from unnest(
         cast(:ids as uuid[]), cast(:reads as integer[]), cast(:statuses as text[]), cast(:delays as float[]),
-        cast(:post_ids as text[]), cast(:urls as text[]), cast(:times as timestamptz[]), cast(:errors as text[]),
-        cast(:questions as text[]), cast(:outcomes as text[])
-    ) as g (id, reads, status, delay, platform_post_id, platform_url, published_at, error, question, outcome)
+        cast(:tries as integer[]), cast(:post_ids as text[]), cast(:urls as text[]), cast(:times as timestamptz[]),
+        cast(:errors as text[]), cast(:questions as text[]), cast(:outcomes as text[])
+    ) as g (id, reads, status, delay, tries, platform_post_id, platform_url, published_at, error, question, outcome)
 ), changed as (
     update content_queue q
     set status = g.status, due_at = now() + make_interval(secs => g.delay),
         platform_post_id = coalesce(g.platform_post_id, q.platform_post_id),
         platform_url = coalesce(g.platform_url, q.platform_url),
         published_at = case when g.status = 'published' then coalesce(g.published_at, now()) end,
-        tries = case when g.status = 'unknown' then q.tries + 1 else q.tries end,
+        tries = g.tries, absences = q.absences + case when g.outcome = 'not_found' then 1 else 0 end,
         last_error = g.error, question = g.question
     from given g where q.id = g.id and q.status = 'unknown' and q.reads = g.reads
     returning q.id, q.post_id, q.status, q.part

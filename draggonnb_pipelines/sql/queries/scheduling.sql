@@ -4,7 +4,11 @@
 -- Posts that everybody who must has agreed to, with what was asked for as their time.
 select p.id, p.revision, p.content_hash, p.variants, p.media, p.platform_ids, p.scheduled_for, p.time_zone,
        coalesce(r.schedule, '{}') as schedule, r.requested_by, o.country, o.skips_public_holidays, o.timezone,
-       p.generation_id is not null as made_with_ai, p.approved_at, now() as db_now
+       p.generation_id is not null as made_with_ai, p.approved_at, now() as db_now,
+       array(select q.account_id from content_queue q
+             where q.post_id = p.id and q.revision <> p.revision and q.part = 0
+               and (q.status in ('calling', 'unknown', 'published', 'undo_requested')
+                    or (q.status = 'needs_review' and q.attempts > 0))) as spoken_account_ids
 from social_posts p
 cross join organizations o
 left join content_requests r on r.id = p.request_id

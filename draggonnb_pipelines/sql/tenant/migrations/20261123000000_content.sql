@@ -229,8 +229,10 @@ begin
         raise exception 'say why, in at most 4000 characters' using errcode = 'invalid_parameter_value';
     end if;
     update public.social_posts p
-    set status = send_back.decision, approved_hash = null, approved_by = null, approved_at = null
-    where p.id = send_back.post_id and p.status in ('in_review', 'approved')
+    set status = send_back.decision, approved_hash = null, approved_by = null, approved_at = null,
+        -- What is on the queue is of the old revision from here on, and no call begins for it any more.
+        revision = p.revision + case when p.status = 'scheduled' then 1 else 0 end
+    where p.id = send_back.post_id and p.status in ('in_review', 'approved', 'scheduled')
     returning p.content_hash into hash;
     if hash is null then
         raise exception 'the post is not in review' using errcode = 'invalid_parameter_value';

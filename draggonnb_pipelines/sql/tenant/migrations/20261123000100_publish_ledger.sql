@@ -10,6 +10,7 @@ alter table content_queue
     add column first_attempt_at timestamptz,
     add column tries integer not null default 0 check (tries >= 0),
     add column reads integer not null default 0 check (reads >= 0),
+    add column absences integer not null default 0 check (absences >= 0),
     add column question text,
     add column late_ok boolean not null default false,
     add column cost_usd numeric(10, 4) not null default 0 check (cost_usd >= 0),
@@ -42,6 +43,7 @@ comment on column content_queue.due_at is 'When the machine looks at this row ne
 comment on column content_queue.progress is 'What was made ready at the platform before the call (uploads, containers); stored after each step.';
 comment on column content_queue.attempts is 'Irreversible calls that were begun.';
 comment on column content_queue.tries is 'Fruitless tries since the last progress: the exponent of the back-off.';
+comment on column content_queue.absences is 'Looks since the last call that did not find it at the platform; two of them make it absent.';
 comment on column content_queue.late_ok is 'A person said that it may go out although it is late.';
 comment on column content_queue.fingerprint is 'Hash of the words, by which the post is found when the platform is read back.';
 

@@ -1,0 +1,65 @@
+"""What every client needs from time to time, whether or not anything of theirs is due: tokens, reviews, repetitions.
+
+Lives here: the order, and that one client's or one verb's trouble is its own. Not here: the verbs themselves.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import psycopg
+
+from draggonnb_pipelines.domain.organizations import Organization
+from draggonnb_pipelines.errors import DraggonnbError
+from draggonnb_pipelines.resources.stack import Stack
+from draggonnb_pipelines.workflows.account_alerts import tell_all_troubles
+from draggonnb_pipelines.workflows.account_checks import check_accounts, remind_reconnects
+from draggonnb_pipelines.workflows.agenda import AGENDA
+from draggonnb_pipelines.workflows.inbox_batches import reason_of
+from draggonnb_pipelines.workflows.recurring_requests import make_recurring
+from draggonnb_pipelines.workflows.reviews import tend_reviews
+from draggonnb_pipelines.workflows.token_refresh import refresh_due
+
+log = logging.getLogger(__name__)
+CLIENTS_AT_ONCE = 8
+Verb = Callable[[Stack, Organization], Awaitable[object]]
+# Tokens first: what comes after may need one. Notices last: they tell what the others found.
+VERBS: tuple[Verb, ...] = (
+    refresh_due,
+    check_accounts,
+    remind_reconnects,
+    make_recurring,
+    tend_reviews,
+    tell_all_troubles,
+)
+
+
+@dataclass
+class Tended:
+    """How many clients were looked after, and what went wrong for whom."""
+
+    clients: int = 0
+    troubles: dict[str, str] = field(default_factory=dict)
+
+
+async def tend_clients(stack: Stack) -> Tended:
+    """Look after every active client. Each verb may be repeated at any time and tells everybody once."""
+    async with stack.master.connection() as conn:
+        rows = [row async for row in AGENDA.agenda_of(conn, slugs=None, shards=1, shard=0)]
+    tended, permits = Tended(), asyncio.Semaphore(CLIENTS_AT_ONCE)
+
+    async def tend(row: dict[str, Any]) -> None:
+        organization = Organization(**{name: value for name, value in row.items() if name != "notes"})
+        async with permits:
+            for verb in VERBS:
+                try:
+                    await verb(stack, organization)
+                except (DraggonnbError, psycopg.Error) as error:
+                    tended.troubles[organization.slug] = reason_of(error)
+                    log.warning("%s: %s: %s", organization.slug, verb.__name__, reason_of(error))
+        tended.clients += 1
+
+    await asyncio.gather(*map(tend, rows))
+    return tended
