@@ -15,7 +15,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from benchmarks.publish_costs import tell
 
-POSTS_AT_ONCE = 200
+POSTS_AT_ONCE = 400
 CLIENTS_AT_ONCE = 16
 BUCKET = "media"
 _DUE = """

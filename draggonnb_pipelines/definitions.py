@@ -9,6 +9,7 @@ from draggonnb_pipelines.assets.content import content_assets
 from draggonnb_pipelines.assets.leads import lead_assets
 from draggonnb_pipelines.checks import lead_checks
 from draggonnb_pipelines.jobs import (
+    act_on_post,
     apply_message_statuses,
     generate_content,
     look_after_clients,
@@ -49,6 +50,7 @@ def build_defs(overrides: Mapping[str, Any] | None = None) -> dg.Definitions:
             publish_due_posts,
             apply_message_statuses,
             look_after_clients,
+            act_on_post,
             prune_asset_history,
             check_leads,
             check_publishing,

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Mapping
 from typing import Any
+from uuid import UUID
 
 import dagster as dg
 
@@ -13,6 +14,7 @@ from draggonnb_pipelines.event_retention import prune_asset_events
 from draggonnb_pipelines.resources.bindings import MasterQueries, RunStack
 from draggonnb_pipelines.settings import load_settings
 from draggonnb_pipelines.workflows.message_statuses import apply_all_statuses
+from draggonnb_pipelines.workflows.publish_questions import act_on_row
 from draggonnb_pipelines.workflows.tending import tend_clients
 
 # The inbox itself hands rows out again when a run dies; a retry of the run would only meet an empty batch.
@@ -55,7 +57,11 @@ reprocess_leads = dg.define_asset_job(
 )
 
 
-CONTENT_ASSETS = dg.AssetSelection.groups(content_runs.GROUP).without_checks()
+# With the checks that the chain records itself; those over all organizations have a job of their own.
+OWN_CHECKS = [
+    dg.AssetCheckKey(dg.AssetKey(asset), name) for asset, names in content_runs.CHECKS.items() for name in names
+]
+CONTENT_ASSETS = dg.AssetSelection.groups(content_runs.GROUP).without_checks() | dg.AssetSelection.checks(*OWN_CHECKS)
 
 
 def content_config(**values: Any) -> dict[str, Any]:
@@ -80,6 +86,34 @@ publish_due_posts = dg.define_asset_job(
     tags={**INBOX_TAGS, "dagster/priority": "20"},
     executor_def=dg.in_process_executor,
 )
+
+
+class PostAction(dg.Config):
+    """What a person says about one row of the publish ledger.
+
+    Args:
+        organization: its slug.
+        row: id of the row, as the check `no_open_questions` and the asset's table show it.
+        action: an answer to its question (published, not-published, publish, drop, deleted), or undo.
+        url: with published: where the post is.
+    """
+
+    organization: str
+    row: str
+    action: str
+    url: str | None = None
+
+
+@dg.op(description="A person's answer about one post, or its being taken back; the next run carries it out.")
+def act_on_one_post(context: dg.OpExecutionContext, config: PostAction, stack: RunStack) -> None:
+    by = f"dagster:{context.run.run_id}"
+    said = stack.run(act_on_row, config.organization, UUID(config.row), config.action, by=by, url=config.url)
+    context.log.info(said)
+
+
+@dg.job(executor_def=dg.in_process_executor, tags=INBOX_TAGS)
+def act_on_post() -> None:
+    act_on_one_post()
 
 
 @dg.op(description="Status webhooks of WhatsApp that no lead run has applied on its way.")

@@ -25,6 +25,9 @@ class Sandbox:
         """Script what a route does next; each step is used once, in order, unless `repeat`."""
         self._post("faults", {"route": route, "steps": list(steps), "repeat": repeat})
 
+    def clear_faults(self) -> None:
+        self._session.delete(f"{self.url}/_sandbox/faults", timeout=10).raise_for_status()
+
     def settings(self, **values: Any) -> None:
         self._post("settings", values)
 

@@ -6,7 +6,15 @@ One chain serves a batch of requests, or what is due; see `ContentRun`. `publish
 from collections.abc import Iterable
 from uuid import UUID
 
-from draggonnb_pipelines.assets.content_runs import CHAIN, GROUP, OWNERS, ContentRun, is_generation, is_publishing
+from draggonnb_pipelines.assets.content_runs import (
+    CHAIN,
+    CHECKS,
+    GROUP,
+    OWNERS,
+    ContentRun,
+    is_generation,
+    is_publishing,
+)
 from draggonnb_pipelines.assets.publishing import due_keys, published_posts
 from draggonnb_pipelines.domain.reports import PartitionKey, StepReport
 from draggonnb_pipelines.resources.bindings import RunStack
@@ -60,12 +68,7 @@ def content_requests(run: TenantRun[ContentRun], stack: RunStack) -> StepReport:
     kinds={"anthropic", "postgres"},
     deps=["content_requests"],
     code_version=content_prompt().hash[:12],
-    checks={
-        "brand_rules_kept": "No banned word or claim, and the disclaimer is there; else the post is blocked.",
-        "claims_have_sources": "Every price and percentage stands in the brief or the template.",
-        "nothing_said_twice": "No post says nearly the same as an earlier one, or goes out beside another.",
-        "platform_rules_kept": "Lengths, hashtags, links and media as each platform takes them.",
-    },
+    checks=CHECKS["generated_posts"],
     description="Posts in the client's voice, one variant per platform, checked before anybody sees them.",
     column_schema={
         "id": "uuid",

@@ -7,6 +7,19 @@ from draggonnb_pipelines.tenant_runs import TenantRun
 GROUP = "content"
 OWNERS = ["team:content"]
 CHAIN = "work_through_content"
+# The checks that the chain records for each partition, by asset.
+CHECKS = {
+    "generated_posts": {
+        "brand_rules_kept": "No banned word or claim, and the disclaimer is there; else the post is blocked.",
+        "claims_have_sources": "Every price and percentage stands in the brief or the template.",
+        "nothing_said_twice": "No post says nearly the same as an earlier one, or goes out beside another.",
+        "platform_rules_kept": "Lengths, hashtags, links and media as each platform takes them.",
+    },
+    "published_posts": {
+        "no_open_questions": "No post waits for a person; each that does is shown with its question.",
+        "out_on_time": "Posts are out within a minute of their time.",
+    },
+}
 
 
 class ContentRun(dg.Config):

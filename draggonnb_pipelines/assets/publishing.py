@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from draggonnb_pipelines.assets.content_runs import GROUP, OWNERS, ContentRun, is_generation
+from draggonnb_pipelines.assets.content_runs import CHECKS, GROUP, OWNERS, ContentRun, is_generation
 from draggonnb_pipelines.domain.reports import PartitionKey, StepReport
 from draggonnb_pipelines.resources.bindings import RunStack
 from draggonnb_pipelines.tenant_runs import TenantRun, tenant_asset
@@ -29,6 +29,7 @@ def due_keys(run: TenantRun[ContentRun], stack: RunStack) -> Mapping[PartitionKe
     owners=OWNERS,
     kinds={"facebook", "linkedin", "postgres"},
     deps=["content_queue"],
+    checks=CHECKS["published_posts"],
     description="Posts as they went out: each once, with its link, its lateness and its cost. What became of a call is "
     "settled by reading the platform, never by sending again.",
     column_schema={

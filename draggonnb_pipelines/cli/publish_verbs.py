@@ -61,17 +61,17 @@ def answer_verb(
     url: Annotated[str | None, typer.Option(help="With published: the address of the post.")] = None,
 ) -> None:
     """Answer a question of `publish review`."""
-    from draggonnb_pipelines.cli.publishing import answer_row
+    from draggonnb_pipelines.cli.publishing import act
 
-    answer_row(slug, row_id, answer.value, url=url)
+    act(slug, row_id, answer.value, url=url)
 
 
 @publish_app.command("undo")
 def undo_verb(slug: Slug, row_id: RowId) -> None:
     """Take a published post back: the next run deletes it at its network."""
-    from draggonnb_pipelines.cli.publishing import undo
+    from draggonnb_pipelines.cli.publishing import act
 
-    undo(slug, row_id)
+    act(slug, row_id, "undo")
 
 
 @publish_app.command("resume")

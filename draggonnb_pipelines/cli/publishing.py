@@ -15,7 +15,7 @@ from draggonnb_pipelines.errors import OperatorError
 from draggonnb_pipelines.resources.stack import open_stack
 from draggonnb_pipelines.settings import Settings
 from draggonnb_pipelines.workflows.agenda import AGENDA
-from draggonnb_pipelines.workflows.publish_questions import Answer, answer_question, request_undo
+from draggonnb_pipelines.workflows.publish_questions import act_on_row
 from draggonnb_pipelines.workflows.publish_records import PUBLISHING
 
 VENDORS = ("meta", "linkedin", "x")
@@ -78,30 +78,16 @@ def show_questions(slug: str | None) -> None:
     console().print("Answer with: draggonnb publish answer SLUG ID published|not-published|publish|drop|deleted")
 
 
-def answer_row(slug: str, row_id: UUID, answer: Answer, *, url: str | None) -> None:
-    """Apply an answer and say what follows."""
+def act(slug: str, row_id: UUID, action: str, *, url: str | None = None) -> None:
+    """Apply an answer, or ask for a post to be taken back, and say what follows."""
 
     async def apply(settings: Settings) -> str:
-        async with session(settings) as opened, open_stack(settings) as stack:
-            organization = await opened.organization(slug)
-            by = f"operator:{operator()}"
-            return await answer_question(stack, organization, row_id, answer, by=by, url=url)
+        async with open_stack(settings) as stack:
+            return await act_on_row(stack, slug, row_id, action, by=f"operator:{operator()}", url=url)
 
     with installation() as settings:
-        status = asyncio.run(apply(settings))
-    console().print(cell(f"{row_id} is {status} now", "green"))
-
-
-def undo(slug: str, row_id: UUID) -> None:
-    """Ask for a published post to be deleted."""
-
-    async def ask(settings: Settings) -> None:
-        async with session(settings) as opened, open_stack(settings) as stack:
-            await request_undo(stack, await opened.organization(slug), row_id, by=f"operator:{operator()}")
-
-    with installation() as settings:
-        asyncio.run(ask(settings))
-    console().print(f"{row_id} will be deleted within a minute; see `draggonnb publish queue {slug}`")
+        said = asyncio.run(apply(settings))
+    console().print(cell(said, "green"))
 
 
 def resume(vendor: str) -> None:

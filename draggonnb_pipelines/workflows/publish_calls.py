@@ -139,12 +139,15 @@ async def _prepare_all(stack: Stack, organization: Organization, run_id: str, ro
     """Make uploads and containers ready, all rows at once, each step stored before the next."""
     pending = [row for row in rows if row.verdict is None and _needs_preparation(stack, row)]
     deadline = time.monotonic() + PREPARE_SECONDS
+    stored = {row.id: row.progress for row in pending}
     while pending:
         prepared = await asyncio.gather(*(_prepare(stack, row) for row in pending))
         steps = [(row, step) for row, step in zip(pending, prepared, strict=True) if step is not None]
         wait = max((step.look_again_seconds for _, step in steps if not step.is_ready), default=0.0)
         is_over = time.monotonic() + wait > deadline
-        await _store_steps(stack, organization, run_id, steps, give_back=is_over)
+        new = [(row, step) for row, step in steps if is_over or step.progress != stored[row.id]]
+        await _store_steps(stack, organization, run_id, new, give_back=is_over)
+        stored |= {row.id: step.progress for row, step in new}
         pending = [row for row, step in steps if not step.is_ready]
         if is_over:
             for row, step in steps:

@@ -14,6 +14,7 @@ from draggonnb_pipelines.errors import OperatorError
 from draggonnb_pipelines.resources.postgres import TenantDb
 from draggonnb_pipelines.resources.stack import Stack
 from draggonnb_pipelines.workflows.agenda import announced
+from draggonnb_pipelines.workflows.inbox_batches import organizations_by_slug
 from draggonnb_pipelines.workflows.publish_records import PUBLISHING, settle_usage
 
 Answer = Literal["published", "not-published", "publish", "drop", "deleted"]
@@ -88,6 +89,24 @@ async def request_undo(stack: Stack, organization: Organization, queue_id: UUID,
                     remedy=f"only posts published within the last {row['undo_hours']} hours can be taken back",
                 )
             await _audit(tenant, by, "publish.undo_requested", queue_id)
+
+
+async def act_on_row(stack: Stack, slug: str, queue_id: UUID, action: str, *, by: str, url: str | None = None) -> str:
+    """An answer or `undo`, as an operator gives it; returns what follows in words.
+
+    Raises:
+        OperatorError: no such organization, action or row, or the action does not fit it.
+    """
+    organization = (await organizations_by_slug(stack, [slug])).get(slug)
+    if organization is None:
+        raise OperatorError(f"no organization has the slug {slug!r}", remedy="`draggonnb tenant list` shows all")
+    if action == "undo":
+        await request_undo(stack, organization, queue_id, by=by)
+        return f"{queue_id} will be deleted within a minute"
+    if action not in ANSWERS:
+        raise OperatorError(f"{action!r} is no action", remedy=f"one of {', '.join((*ANSWERS, 'undo'))}")
+    status = await answer_question(stack, organization, queue_id, action, by=by, url=url)
+    return f"{queue_id} is {status} now"
 
 
 def _refuse_misfit(row: Mapping[str, Any], answer: Answer) -> None:

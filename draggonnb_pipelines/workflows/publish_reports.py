@@ -7,7 +7,14 @@ from typing import Any
 import psycopg
 
 from draggonnb_pipelines.domain.post_previews import preview_markdown
-from draggonnb_pipelines.domain.reports import KeyReport, Markdown, PartitionKey, StepReport, markdown_text
+from draggonnb_pipelines.domain.reports import (
+    CheckOutcome,
+    KeyReport,
+    Markdown,
+    PartitionKey,
+    StepReport,
+    markdown_text,
+)
 from draggonnb_pipelines.errors import DraggonnbError
 from draggonnb_pipelines.resources.stack import Stack
 from draggonnb_pipelines.workflows.inbox_batches import reason_of
@@ -16,6 +23,7 @@ from draggonnb_pipelines.workflows.publishing import ClientRun
 
 ROWS_SHOWN = 50
 PICTURES_SHOWN = 4
+PUNCTUAL_SECONDS = 60
 REPORTS_AT_ONCE = 8
 
 
@@ -49,6 +57,7 @@ async def _key_report(stack: Stack, run_id: str, key: PartitionKey, client: Clie
     async with stack.tenants.open(client.organization) as tenant:
         rows = [row async for row in PUBLISHING.run_rows(tenant.conn, run_id=run_id, row_limit=ROWS_SHOWN)]
         counts = await PUBLISHING.day_counts(tenant.conn, day=key.day)
+        asked = [row async for row in PUBLISHING.questions(tenant.conn, row_limit=ROWS_SHOWN)]
     tally = client.tally
     metadata: dict[str, Any] = {
         "posts": Markdown(_table(rows)),
@@ -72,7 +81,37 @@ async def _key_report(stack: Stack, run_id: str, key: PartitionKey, client: Clie
     if pictures:
         metadata["as they appear"] = Markdown("\n\n".join(pictures[:PICTURES_SHOWN]))
     return KeyReport(
-        rows=counts["published"], metadata={name: value for name, value in metadata.items() if value is not None}
+        rows=counts["published"],
+        metadata={name: value for name, value in metadata.items() if value is not None},
+        checks=[_questions(key.slug, asked), _punctuality(rows)],
+    )
+
+
+def _questions(slug: str, asked: Sequence[Mapping[str, Any]]) -> CheckOutcome:
+    lines = ["| id | network | due (UTC) | question |", "|---|---|---|---|"]
+    for row in asked:
+        question = markdown_text(row["question"], max_chars=300)
+        lines.append(f"| `{row['id']}` | {row['platform_id']} | {row['publish_at']:%Y-%m-%d %H:%M} | {question} |")
+    lines.append(f"\nAnswer with the job `act_on_post`, or: draggonnb publish answer {slug} ID ANSWER")
+    return CheckOutcome(
+        "no_open_questions",
+        passed=not asked,
+        description=f"{len(asked)} posts wait for a person" if asked else "nothing waits for a person",
+        severity="warn",
+        metadata={"questions": Markdown("\n".join(lines))} if asked else {},
+    )
+
+
+def _punctuality(rows: Sequence[Mapping[str, Any]]) -> CheckOutcome:
+    late = [row["lateness_seconds"] for row in rows if (row["lateness_seconds"] or 0) > PUNCTUAL_SECONDS]
+    return CheckOutcome(
+        "out_on_time",
+        passed=not late,
+        description=f"{len(late)} of {len(rows)} were out more than {PUNCTUAL_SECONDS} s after their time, "
+        f"the latest {max(late)} s"
+        if late
+        else f"all within {PUNCTUAL_SECONDS} s of their time",
+        severity="warn",
     )
 
 
@@ -81,7 +120,7 @@ def _table(rows: Sequence[Mapping[str, Any]]) -> str:
         return "nothing was due"
     lines = ["| platform | account | part | status | late | post |", "|---|---|---|---|---|---|"]
     for row in rows:
-        late = "" if row["lateness_seconds"] is None else f"{row['lateness_seconds']} s"
+        late = "" if row["lateness_seconds"] is None else f"{row['lateness_seconds']}\u00a0s"
         link = f"[open]({row['platform_url']})" if row["platform_url"] else ""
         what = link or markdown_text(row["question"] or row["last_error"] or "", max_chars=160)
         account = markdown_text(row["account"], max_chars=40)

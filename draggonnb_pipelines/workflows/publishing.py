@@ -8,16 +8,16 @@ The steps of the workflow, and where each stands:
     log results                  publish_attempts, and publish_reports.py for the operator
     increment usage counters     publish_records.settle_usage
 
-Clients take turns by chunks, so that one with a thousand posts does not hold up another's one.
+Clients take turns, so that one with a thousand posts does not hold up another's one.
 """
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple, TypeVar
-from uuid import UUID
 
 import psycopg
 
@@ -34,7 +34,9 @@ from draggonnb_pipelines.workflows.publish_recovery import reap, settle_unknown,
 
 log = logging.getLogger(__name__)
 CHUNK_ROWS = 25  # rows between the intent and the answer: what a kill leaves to be read back
-CLIENTS_AT_ONCE = 8
+CLIENTS_AT_ONCE = 16
+# A client with a thousand posts holds up another's one no longer than this.
+TURN_SECONDS = 1.0
 LOOKS_AT_ONCE = 16
 CLIENTS_A_RUN = 1000
 MAX_IDLE_TURNS = 3
@@ -57,6 +59,7 @@ class ClientRun:
     tally: Tally = field(default_factory=Tally)
     problem: str | None = None
     next_due_at: datetime | None = None
+    was_begun: bool = False
     was_looked_into: bool = False
     idle_turns: int = 0
 
@@ -122,27 +125,25 @@ async def publish_due(stack: Stack, run_id: str, slugs: Sequence[str], *, shard:
 
 
 async def _work_off(stack: Stack, run_id: str, clients: Sequence[ClientRun], quotas: Quotas) -> None:
-    """Workers take the clients in turn: a chunk each, and to the end of the line again while more is due."""
+    """Workers take the clients in turn, and put those to the end of the line again that have more to do; one whose
+    next post is due in seconds comes back then, and no worker waits for it."""
     waiting: asyncio.Queue[ClientRun] = asyncio.Queue()
-    begun: set[UUID] = set()
+    loop = asyncio.get_running_loop()
     for client in clients:
         waiting.put_nowait(client)
+
+    def come_back(client: ClientRun) -> None:
+        waiting.put_nowait(client)
+        waiting.task_done()
 
     async def worker() -> None:
         while True:
             client = await waiting.get()
-            try:
-                if await _turn(stack, run_id, client, quotas, is_first=client.organization.id not in begun):
-                    waiting.put_nowait(client)
-            except (DraggonnbError, psycopg.Error) as error:
-                client.problem = reason_of(error)
-                log.warning("%s: publishing stopped: %s", client.organization.slug, client.problem)
-            except Exception as error:
-                client.problem = reason_of(error)
-                log.exception("%s: publishing broke", client.organization.slug)
-            finally:
-                begun.add(client.organization.id)
+            in_seconds = await _try_turn(stack, run_id, client, quotas)
+            if in_seconds is None:
                 waiting.task_done()
+            else:
+                loop.call_later(in_seconds, come_back, client)
 
     workers = [asyncio.create_task(worker()) for _ in range(min(CLIENTS_AT_ONCE, max(len(clients), 1)))]
     try:
@@ -153,45 +154,65 @@ async def _work_off(stack: Stack, run_id: str, clients: Sequence[ClientRun], quo
         await asyncio.gather(*workers, return_exceptions=True)
 
 
-async def _turn(stack: Stack, run_id: str, client: ClientRun, quotas: Quotas, *, is_first: bool) -> bool:
-    """One client's turn; True if there is more to do at once."""
+async def _try_turn(stack: Stack, run_id: str, client: ClientRun, quotas: Quotas) -> float | None:
+    """See `_turn`; a client with a problem is done in this run."""
+    try:
+        return await _turn(stack, run_id, client, quotas)
+    except (DraggonnbError, psycopg.Error) as error:
+        client.problem = reason_of(error)
+        log.warning("%s: publishing stopped: %s", client.organization.slug, client.problem)
+    except Exception as error:
+        client.problem = reason_of(error)
+        log.exception("%s: publishing broke", client.organization.slug)
+    return None
+
+
+async def _turn(stack: Stack, run_id: str, client: ClientRun, quotas: Quotas) -> float | None:
+    """Chunks of one client for as long as a turn lasts: its connection is open and warm. Returns in how many seconds
+    it wants another turn; None: it is done in this run."""
+    ends = time.monotonic() + TURN_SECONDS
+    while True:
+        claimed = await _claim(stack, run_id, client, quotas)
+        if claimed:
+            client.idle_turns = 0
+            client.tally.add(await publish_chunk(stack, client.organization, run_id, claimed, quotas))
+        else:
+            looked_at = await settle_unknown(stack, client.organization) + await take_back(stack, client.organization)
+            client.tally.read_back += looked_at
+            client.idle_turns = 0 if looked_at else client.idle_turns + 1
+        if len(claimed) < CHUNK_ROWS:
+            return await _rest(stack, client, quotas)
+        if time.monotonic() > ends:
+            return 0.0
+
+
+async def _claim(stack: Stack, run_id: str, client: ClientRun, quotas: Quotas) -> list[dict[str, Any]]:
+    """The next chunk. Before the client's first one, what earlier runs left is put in order."""
     organization = client.organization
     async with stack.tenants.open(organization) as tenant:
-        if is_first:
+        if not client.was_begun:
             await reap(stack, tenant)
             await cancel_outdated(tenant)
-        claimed = [row async for row in _claim(stack, tenant, run_id, organization, quotas)]
-    if claimed:
-        client.idle_turns = 0
-        rows = await publish_chunk(stack, organization, run_id, claimed, quotas)
-        client.tally.add(rows)
-        return True
-    looked_at = await settle_unknown(stack, organization) + await take_back(stack, organization)
-    client.tally.read_back += looked_at
-    client.idle_turns = 0 if looked_at else client.idle_turns + 1
-    return not await _rest(stack, client, quotas)
+            client.was_begun = True
+        claimed = PUBLISHING.claim_due(
+            tenant.conn,
+            run_id=run_id,
+            platforms=[str(platform) for platform in quotas.open_platforms(organization.id, stack.now())],
+            row_limit=CHUNK_ROWS,
+            lease_seconds=LEASE_SECONDS,
+        )
+        return [row async for row in claimed]
 
 
-def _claim(stack: Stack, tenant: TenantDb, run_id: str, organization: Organization, quotas: Quotas) -> Any:
-    return PUBLISHING.claim_due(
-        tenant.conn,
-        run_id=run_id,
-        platforms=[str(platform) for platform in quotas.open_platforms(organization.id, stack.now())],
-        row_limit=CHUNK_ROWS,
-        lease_seconds=LEASE_SECONDS,
-    )
-
-
-async def _rest(stack: Stack, client: ClientRun, quotas: Quotas) -> bool:
-    """Nothing is due now. Waits for what is due within seconds; True when this client is done in this run."""
+async def _rest(stack: Stack, client: ClientRun, quotas: Quotas) -> float | None:
+    """Nothing more is due now. Returns in how many seconds something is, where the run waits for that."""
     async with stack.tenants.open(client.organization) as tenant:
         await cancel_outdated(tenant)
         await PUBLISHING.close_posts(tenant.conn)
         in_seconds = await _next_due(stack, tenant, client, quotas)
     if in_seconds is None or in_seconds > stack.settings.publish_ahead_seconds or client.idle_turns > MAX_IDLE_TURNS:
-        return True
-    await asyncio.sleep(max(in_seconds, 0.05))
-    return False
+        return None
+    return max(in_seconds, 0.05)
 
 
 async def cancel_outdated(tenant: TenantDb) -> None:

@@ -98,6 +98,8 @@ class Chaos:
     def finish(self, crew: Crew, seconds: float) -> None:
         """No more kills: a publisher brings to an end what is left, as minutes and hours pass."""
         everyone = sorted(self.world.organizations)
+        self.world.sandbox.clear_faults()
+        self.world.sandbox.disconnect()  # and with it the answers that would never come
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             crew.keep(1, timedelta(0))

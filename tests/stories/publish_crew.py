@@ -39,7 +39,7 @@ class Crew:
         while len(self.members) > count:
             self.kill(self.members[-1])
         while len(self.members) < count:
-            arguments = (self.world.values, self.world.organizations, clock_shift)
+            arguments = (self.world.settings, self.world.organizations, clock_shift)
             member = self.context.Process(target=work, args=arguments, daemon=True)
             member.start()
             self.members.append(member)

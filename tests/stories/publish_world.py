@@ -87,22 +87,22 @@ class Expected:
 class World:
     """The clients by slug, and what each of them has asked to be published."""
 
-    directory: Path
-    server_dsn: str
     sandbox: Sandbox
-    values: dict[str, Any]
+    master_dsn: str
     organizations: dict[str, Organization]
+    settings: dict[str, Any] = field(default_factory=dict)
+    server: Path | None = None
     posts: int = 0
     expected: list[Expected] = field(default_factory=list)
 
     def ask(self, slug: str | None, *statements: tuple[str, Any]) -> list[dict[str, Any]]:
         """Statements in one transaction of a client's database (None: the master's); again while the server is away."""
-        name = self.organizations[slug].database_name if slug else MASTER
-        assert name is not None
+        name = self.organizations[slug].database_name if slug else None
+        dsn = dsn_for(self.master_dsn, name) if name else self.master_dsn
         deadline = time.monotonic() + PATIENCE_SECONDS
         while True:
             try:
-                with psycopg.connect(dsn_for(self.server_dsn, name), row_factory=dict_row) as conn:
+                with psycopg.connect(dsn, row_factory=dict_row) as conn:
                     cursor = conn.cursor()
                     for statement, values in statements:
                         cursor.execute(statement.encode(), values)
@@ -157,7 +157,8 @@ class World:
 
     def crash_server(self, chance: random.Random) -> bool:
         """SIGKILL one of the server's own processes: it throws all connections out and recovers from its log."""
-        postmaster = int((self.directory / "pg" / "postmaster.pid").read_text().split()[0])
+        assert self.server is not None
+        postmaster = int((self.server / "pg" / "postmaster.pid").read_text().split()[0])
         backends = [child for child in psutil.Process(postmaster).children() if _serves_a_client(child)]
         if not backends:
             return False
@@ -181,7 +182,7 @@ def publishing_world(clients: int) -> Iterator[World]:
                 "publish_settle_seconds": SETTLE_SECONDS,
             }
             organizations = asyncio.run(_create(values, [f"c{number:02}-roastery" for number in range(1, clients + 1)]))
-            yield World(directory, server_dsn, sandbox, values, organizations)
+            yield World(sandbox, master_dsn, organizations, values, directory)
     finally:
         shutil.rmtree(directory, ignore_errors=True)
 

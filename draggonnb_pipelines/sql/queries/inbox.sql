@@ -139,10 +139,10 @@ set state = 'received', lease_until = null,
 where state = 'claimed' and (run_id = :run_id or (batch_id = cast(:batch_id as uuid) and run_id is null));
 
 -- name: waiting_summary^
--- For freshness: how many leads' rows of active organizations wait, and since when the oldest could have been done.
+-- For freshness: how many rows of active organizations wait for a run, and since when the oldest could have been done.
 select count(*) as waiting, min(greatest(i.received_at, i.not_before)) as oldest
 from inbox i join organizations o on o.id = i.organization_id
-where i.state in ('received', 'claimed') and i.topic = 'leads' and o.status = 'active' and i.not_before <= now();
+where i.state in ('received', 'claimed') and i.topic in ('leads', 'content') and o.status = 'active' and i.not_before <= now();
 
 -- name: list_rows
 select i.id, o.slug, i.topic, i.source, i.delivery_id, i.state, i.stage, i.attempts, i.received_at, i.not_before,
