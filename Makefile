@@ -6,7 +6,7 @@ BIN := .venv/bin
 export PATH := $(PATH):/usr/sbin:/sbin
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev demo up test test-kill check fmt bench screenshots clean
+.PHONY: help setup setup-dev demo up test test-kill chaos check fmt bench screenshots clean
 
 help: ## list the verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
@@ -21,7 +21,10 @@ test: setup-dev ## all tests; narrow with ARGS, such as ARGS="tests/domain -k sc
 	@$(BIN)/python -m pytest $(ARGS)
 
 test-kill: setup-dev ## the full kill test: 200 leads, 30 SIGKILLs, about six minutes
-	@$(BIN)/python -m pytest -m kill -s $(ARGS)
+	@$(BIN)/python -m pytest -m kill -s tests/stories/test_lead_kills.py $(ARGS)
+
+chaos: setup-dev ## kills while 2,000 posts are published: publishers, Postgres, connections, clocks; about ten minutes
+	@$(BIN)/python -m pytest -m kill -s tests/stories/test_publish_kills.py tests/stories/test_publish_run_kills.py $(ARGS)
 
 check: setup-dev ## format, lint, types, direction of imports, dependencies
 	$(BIN)/ruff format --check .

@@ -107,7 +107,9 @@ class Bench:
         public = [post["text"] for name in PLATFORMS for post in self.sandbox.public(name)]
         if not own.published == len(public) == len(set(public)) == posts:
             raise RuntimeError(f"{posts} posts were due, {own.published} were counted, {len(public)} are public")
-        return Drain(own, calls, sandbox, postgres)
+        drain = Drain(own, calls, sandbox, postgres)
+        console.print(module, latency_ms, "ms:", {name: round(value, 2) for name, value in drain.figures().items()})
+        return drain
 
     def lateness(self) -> list[float]:
         """Seconds after its time that each client's one post was recorded, all due in the same minute; the run begins

@@ -37,12 +37,12 @@ def punctuality_of(master: MasterQueries, now: datetime) -> dg.AssetCheckResult:
         return await AGENDA.oldest_due(conn)
 
     found = master.ask(oldest)
-    late = now - found["oldest"] if found["oldest"] else timedelta(0)
+    late = max(now - found["oldest"], timedelta(0)) if found["oldest"] else timedelta(0)
     is_punctual = late <= SILENT_AFTER
     remedy = "" if is_punctual else " Look at the runs of publish_due_posts, and at the daemon's health."
     return dg.AssetCheckResult(
         passed=is_punctual,
-        description=f"{found['waiting']} organizations have something due, the oldest for {late.seconds // 60} min."
+        description=f"{found['waiting']} organizations have something due, the oldest for {late // timedelta(minutes=1)} min."
         + remedy,
         metadata={"organizations": found["waiting"], "oldest (minutes)": late.total_seconds() / 60},
     )

@@ -7,16 +7,29 @@ each variable. Does not live here: anything an operator changes per client (the 
 import hashlib
 import os
 from functools import cached_property
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Self
 
-from pydantic import Field, SecretStr, ValidationError, model_validator
+from pydantic import BeforeValidator, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from draggonnb_pipelines.domain.itn import ITN_SOURCES, Network
 from draggonnb_pipelines.errors import OperatorError
 
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
 SANDBOX_SECRET = "sandbox"
+# In the form of a real one, since the Supabase CLI takes no other.
+SANDBOX_SUPABASE_TOKEN = "sbp_" + "0" * 40
+# PayFast publishes these for its own sandbox; ours takes them too.
+PAYFAST_SANDBOX_MERCHANT_ID = "10000100"
+PAYFAST_SANDBOX_MERCHANT_KEY = "46f0cd694581a"
+PAYFAST_SANDBOX_PASSPHRASE = "jt7NOE43FZPn"
+
+
+def _split(value: object) -> object:
+    """A list as the environment writes it: with commas."""
+    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
 
 
 class Settings(BaseSettings):
@@ -38,7 +51,7 @@ class Settings(BaseSettings):
     sandbox_port: int = Field(default=8190, ge=1, le=65534)
     public_base_url: str | None = None
     api_rate_per_minute: int = Field(default=1200, ge=1)
-    trusted_proxies: Annotated[list[str], NoDecode] = []
+    trusted_proxies: Annotated[list[str], NoDecode, BeforeValidator(_split)] = []
 
     # --- Claude
     anthropic_api_key: SecretStr | None = None
@@ -80,6 +93,19 @@ class Settings(BaseSettings):
     storage_base_url: str | None = None
     storage_key: SecretStr | None = None
 
+    # --- PayFast
+    payfast_merchant_id: str | None = None
+    payfast_merchant_key: SecretStr | None = None
+    payfast_passphrase: SecretStr | None = None
+    payfast_sandbox: bool = False
+    payfast_sources: Annotated[list[Network], NoDecode, BeforeValidator(_split)] = []
+
+    # --- Supabase
+    supabase_access_token: SecretStr | None = None
+    supabase_organization_slug: str | None = None
+    supabase_region: str = "eu-west-1"
+    supabase_size: str = Field(default="micro", pattern=r"^(nano|micro|small|medium|(\d{1,2})?x?large)$")
+
     # --- mail
     smtp_host: str | None = None
     smtp_port: int = Field(default=587, ge=1, le=65535)
@@ -117,6 +143,37 @@ class Settings(BaseSettings):
             )
         return self
 
+    @model_validator(mode="after")
+    def _secrets_need_their_ids(self) -> Self:
+        """A secret without its id would send the sandbox's id to the real vendor."""
+        for secret, needed in (
+            ("meta_app_secret", "meta_app_id"),
+            ("linkedin_client_secret", "linkedin_client_id"),
+            ("x_client_secret", "x_client_id"),
+            ("storage_key", "storage_base_url"),
+        ):
+            if getattr(self, secret) and not getattr(self, needed):
+                raise ValueError(f"DRAGGONNB_{needed.upper()} is needed with DRAGGONNB_{secret.upper()}")
+        return self
+
+    @model_validator(mode="after")
+    def _real_payfast_needs_all_three(self) -> Self:
+        if self.payfast_merchant_key and not (self.payfast_merchant_id and self.payfast_passphrase):
+            raise ValueError(
+                "DRAGGONNB_PAYFAST_MERCHANT_ID and DRAGGONNB_PAYFAST_PASSPHRASE are needed with "
+                "DRAGGONNB_PAYFAST_MERCHANT_KEY: PayFast takes subscriptions only with a passphrase"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _real_supabase_needs_its_organization(self) -> Self:
+        if self.supabase_access_token and not self.supabase_organization_slug:
+            raise ValueError(
+                "DRAGGONNB_SUPABASE_ORGANIZATION_SLUG is needed with DRAGGONNB_SUPABASE_ACCESS_TOKEN:"
+                " that organization holds the projects"
+            )
+        return self
+
     @cached_property
     def sandboxed_vendors(self) -> tuple[str, ...]:
         """The vendors without credentials: these talk to the sandbox on loopback, and every surface says so."""
@@ -128,6 +185,8 @@ class Settings(BaseSettings):
             "linkedin": self.linkedin_client_secret is None,
             "x": self.x_client_secret is None,
             "storage": self.storage_key is None,
+            "supabase": self.supabase_access_token is None,
+            "payfast": self.payfast_merchant_key is None,
         }
         return tuple(vendor for vendor, is_missing in missing.items() if is_missing)
 
@@ -196,6 +255,62 @@ class Settings(BaseSettings):
         if "storage" in self.sandboxed_vendors:
             return f"{self.sandbox_url}/supabase/storage/v1"
         return (self.storage_base_url or "").rstrip("/")
+
+    @property
+    def payfast_process_url(self) -> str:
+        """Where a client's browser posts a checkout."""
+        return f"{self._payfast_pages}/eng/process"
+
+    @property
+    def payfast_validate_url(self) -> str:
+        return f"{self._payfast_pages}/eng/query/validate"
+
+    @property
+    def payfast_api_url(self) -> str:
+        return f"{self.sandbox_url}/payfast/api" if "payfast" in self.sandboxed_vendors else "https://api.payfast.co.za"
+
+    @property
+    def payfast_testing(self) -> bool:
+        """Whether the account is one of PayFast's sandbox, or of ours."""
+        return self.payfast_sandbox or "payfast" in self.sandboxed_vendors
+
+    @property
+    def payfast_account(self) -> tuple[str, str, str]:
+        """Merchant id, merchant key, passphrase."""
+        if self.payfast_merchant_id and self.payfast_merchant_key and self.payfast_passphrase:
+            key, passphrase = self.payfast_merchant_key.get_secret_value(), self.payfast_passphrase.get_secret_value()
+            return self.payfast_merchant_id, key, passphrase
+        return PAYFAST_SANDBOX_MERCHANT_ID, PAYFAST_SANDBOX_MERCHANT_KEY, PAYFAST_SANDBOX_PASSPHRASE
+
+    @property
+    def payfast_networks(self) -> tuple[Network, ...]:
+        """Where notices of payments may come from; our own machine only while our sandbox plays PayFast."""
+        own = ("127.0.0.1/32", "::1/128") if "payfast" in self.sandboxed_vendors else ()
+        return (*ITN_SOURCES, *self.payfast_sources, *map(ip_network, own))
+
+    @property
+    def _payfast_pages(self) -> str:
+        if "payfast" in self.sandboxed_vendors:
+            return f"{self.sandbox_url}/payfast"
+        return "https://sandbox.payfast.co.za" if self.payfast_sandbox else "https://www.payfast.co.za"
+
+    @property
+    def supabase_management_url(self) -> str:
+        return f"{self.sandbox_url}/supabase" if "supabase" in self.sandboxed_vendors else "https://api.supabase.com"
+
+    @property
+    def supabase_token(self) -> str:
+        return self.supabase_access_token.get_secret_value() if self.supabase_access_token else SANDBOX_SUPABASE_TOKEN
+
+    @property
+    def supabase_organization(self) -> str:
+        """The slug of the organization at Supabase that holds the clients' projects."""
+        return self.supabase_organization_slug or "sandbox-org"
+
+    def supabase_project_url(self, ref: str) -> str:
+        """Where a project's own APIs are: Auth below /auth/v1."""
+        sandbox = f"{self.sandbox_url}/supabase/projects/{ref}"
+        return sandbox if "supabase" in self.sandboxed_vendors else f"https://{ref}.supabase.co"
 
     @property
     def smtp_address(self) -> tuple[str, int]:

@@ -127,6 +127,14 @@ def sandbox(sandbox_server: Sandbox) -> Sandbox:
     return sandbox_server
 
 
+@pytest.fixture
+def supabase_sandbox(sandbox: Sandbox, postgres_dsn: str) -> Iterator[Sandbox]:
+    """The vendor sandbox with a server for Supabase projects, whose databases and roles are dropped at the end."""
+    sandbox.settings(postgres_dsn=postgres_dsn, supabase_project_seconds=0.1)
+    yield sandbox
+    sandbox.reset()
+
+
 def _drop(server_dsn: str, *names: str) -> None:
     with contextlib.closing(psycopg.connect(server_dsn, autocommit=True)) as conn:
         for name in names:

@@ -13,6 +13,7 @@ from vendor_sandbox.mail import start_mail_server
 from vendor_sandbox.state import Sandbox, SandboxSettings
 
 APP_SECRET_VARIABLE = "VENDOR_SANDBOX_WHATSAPP_APP_SECRET"
+POSTGRES_VARIABLE = "VENDOR_SANDBOX_POSTGRES_DSN"
 
 
 def main() -> None:
@@ -23,9 +24,14 @@ def main() -> None:
     parser.add_argument("--smtp-port", type=int, help="SMTP (default: the HTTP port + 1)")
     parser.add_argument("--webhook-base", help="where status webhooks go, such as http://127.0.0.1:8080")
     parser.add_argument("--journal", type=Path, help="append every request to this file, one JSON object a line")
+    parser.add_argument(
+        "--postgres-dsn",
+        help=f"server for the databases of Supabase projects (default: ${POSTGRES_VARIABLE}, else none)",
+    )
     parser.epilog = f"{APP_SECRET_VARIABLE} in the environment: the secret that signs WhatsApp's status webhooks."
     arguments = parser.parse_args()
     settings = SandboxSettings(webhook_base=arguments.webhook_base)
+    settings.postgres_dsn = arguments.postgres_dsn or os.environ.get(POSTGRES_VARIABLE) or None
     settings.whatsapp_app_secret = os.environ.get(APP_SECRET_VARIABLE) or settings.whatsapp_app_secret
     sandbox = Sandbox(settings=settings, journal_file=arguments.journal)
     config = uvicorn.Config(

@@ -15,7 +15,10 @@ from vendor_sandbox import (
     facebook,
     instagram,
     linkedin,
+    payfast,
     storage,
+    supabase,
+    supabase_auth,
     websites,
     whatsapp,
     x,
@@ -33,6 +36,9 @@ VENDOR_ROUTES = (
     ("linkedin", linkedin.ROUTES),
     ("x", x.ROUTES),
     ("storage", storage.ROUTES),
+    ("supabase", supabase.ROUTES),
+    ("supabase_auth", supabase_auth.ROUTES),
+    ("payfast", payfast.ROUTES),
 )
 # How each vendor words an error that a fault script asks for.
 VENDOR_ERRORS = {
@@ -43,6 +49,9 @@ VENDOR_ERRORS = {
     "linkedin": linkedin.scripted_error,
     "x": x.scripted_error,
     "storage": storage.scripted_error,
+    "supabase": supabase.scripted_error,
+    "supabase_auth": supabase_auth.scripted_error,
+    "payfast": payfast.scripted_error,
 }
 
 

@@ -1,9 +1,10 @@
 """The sandbox's own surface under /_sandbox: scripts, settings, the journal, and what became public."""
 
+import inspect
 import time
 from typing import Any
 
-from vendor_sandbox import mail, site_catalog
+from vendor_sandbox import mail, payfast_itn, site_catalog, supabase
 from vendor_sandbox.connections import abort_all
 from vendor_sandbox.state import Sandbox
 from vendor_sandbox.wire import Answer, Call, json_answer
@@ -18,8 +19,9 @@ async def answer(call: Call, sandbox: Sandbox) -> Answer:
         known = ", ".join(f"{method} /_sandbox/{name}" for method, name in _HANDLERS)
         return json_answer(404, {"error": f"unknown; there are: {known}"})
     try:
-        return json_answer(200, handler(call, sandbox))
-    except (ValueError, TypeError, AttributeError) as error:
+        content = handler(call, sandbox)
+        return json_answer(200, await content if inspect.isawaitable(content) else content)
+    except (ValueError, TypeError, AttributeError, KeyError) as error:
         return json_answer(400, {"error": str(error)})
 
 
@@ -47,10 +49,12 @@ def _journal(call: Call, sandbox: Sandbox) -> Any:
 def _public(call: Call, sandbox: Sandbox) -> Any:
     kind = call.query.get("kind")
     everything = [*sandbox.public, *mail.mailbox(sandbox), *sandbox.social.everything()]
+    everything += [project.public() for project in sandbox.supabase.projects.values()]
     return [item for item in everything if kind is None or item["kind"] == kind]
 
 
-def _reset(call: Call, sandbox: Sandbox) -> Any:
+async def _reset(call: Call, sandbox: Sandbox) -> Any:
+    await supabase.drop_all(sandbox)
     sandbox.reset()
     return {"status": "reset"}
 
@@ -61,8 +65,9 @@ def _settings(call: Call, sandbox: Sandbox) -> Any:
         if not isinstance(values, dict):
             raise ValueError('send settings by name, such as {"claude_latency_seconds": 2.0}')
         sandbox.settings.update(values)
-    # The secret is set here and never shown: with it a status webhook can be forged.
-    return {name: value for name, value in vars(sandbox.settings).items() if name != "whatsapp_app_secret"}
+    # Secrets are set here and never shown: with the one a status webhook can be forged, the other holds a password.
+    hidden = ("whatsapp_app_secret", "postgres_dsn")
+    return {name: value for name, value in vars(sandbox.settings).items() if name not in hidden}
 
 
 def _health(call: Call, sandbox: Sandbox) -> Any:
@@ -70,7 +75,19 @@ def _health(call: Call, sandbox: Sandbox) -> Any:
         "status": "ok",
         "uptime_seconds": round(time.monotonic() - _STARTED, 1),
         "requests": len(sandbox.journal.entries),
-        "vendors": ["claude", "websites", "whatsapp", "facebook", "instagram", "linkedin", "x", "storage", "mail"],
+        "vendors": [
+            "claude",
+            "websites",
+            "whatsapp",
+            "facebook",
+            "instagram",
+            "linkedin",
+            "x",
+            "storage",
+            "supabase",
+            "payfast",
+            "mail",
+        ],
     }
 
 
@@ -133,4 +150,6 @@ _HANDLERS = {
     ("POST", "disconnect"): _disconnect,
     ("POST", "social_accounts"): _social_account,
     ("POST", "social_revoke"): _social_revoke,
+    ("POST", "payfast/charge"): payfast_itn.charge,
+    ("POST", "payfast/itn"): payfast_itn.crafted,
 }

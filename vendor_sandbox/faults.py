@@ -35,6 +35,7 @@ LINKEDIN_KINDS = frozenset({"ghost_duplicate", "daily_limit", "image_failed", "i
 X_KINDS = frozenset(
     {"duplicate_content", "user_suspended", "usage_capped", "media_failed", "media_lost", "partial_errors"}
 )
+PAYFAST_KINDS = frozenset({"declined"})
 SMTP_KINDS = frozenset({"drop_after_data", "drop_before_data"})
 KINDS = (
     TRANSPORT_KINDS
@@ -45,6 +46,7 @@ KINDS = (
     | INSTAGRAM_KINDS
     | LINKEDIN_KINDS
     | X_KINDS
+    | PAYFAST_KINDS
 )
 
 

@@ -12,7 +12,9 @@ from typing import Any
 
 from vendor_sandbox.faults import FaultScripts
 from vendor_sandbox.journal import Journal
+from vendor_sandbox.payfast_books import PayFastBooks
 from vendor_sandbox.social import SocialNetworks
+from vendor_sandbox.supabase_projects import SupabaseMemory
 
 
 @dataclass
@@ -42,7 +44,15 @@ class SandboxSettings:
     x_processing_seconds: float = 0.5
     x_app_daily_limit: int = 10_000
     linkedin_versions: str = "202601,202602,202603,202604,202605,202606,202607,202610"
+    payfast_merchant_id: str = "10000100"
+    payfast_merchant_key: str = "46f0cd694581a"
+    payfast_passphrase: str = "jt7NOE43FZPn"
+    payfast_retry_seconds: float = 0.5
     webhook_base: str | None = None
+    postgres_dsn: str | None = None
+    supabase_project_seconds: float = 1.0
+    supabase_project_limit: int = 1000
+    supabase_rate_per_minute: int = 120
 
     def update(self, values: dict[str, Any]) -> None:
         """Change settings by name.
@@ -75,6 +85,8 @@ class Sandbox:
         self.batches: dict[str, Any] = {}
         self.cached_prefixes: set[str] = set()
         self.social = SocialNetworks()
+        self.supabase = SupabaseMemory()
+        self.payfast = PayFastBooks()
         self._tasks: set[asyncio.Task[None]] = set()
 
     def reset(self) -> None:
@@ -89,6 +101,8 @@ class Sandbox:
         self.batches.clear()
         self.cached_prefixes.clear()
         self.social.clear()
+        self.supabase.clear()
+        self.payfast.clear()
 
     def start(self, work: Coroutine[Any, Any, None]) -> None:
         """Run something in the background until it is done or the sandbox is reset."""

@@ -1,8 +1,8 @@
 """Supabase Storage under /supabase/storage/v1: upload, signed links, and what lies behind them.
 
-Lives here: objects, their signed links, the sample pictures of the bucket `media` that are always there. Does not
-live here: how the samples are drawn (`storage_samples.py`). Errors as Supabase words them: HTTP 400, and the real
-status in `statusCode`.
+Lives here: objects, their signed links, the sample pictures that are always there, in the bucket `media` and in those
+of the clients (`media-...`). Does not live here: how the samples are drawn (`storage_samples.py`). Errors as Supabase
+words them: HTTP 400, and the real status in `statusCode`.
 """
 
 import base64
@@ -23,6 +23,7 @@ from vendor_sandbox.wire import Answer, Call, Route, json_answer
 
 ROOT = "/supabase/storage/v1"
 _SECRET = secrets.token_bytes(32)
+_CLIENTS_BUCKET = re.compile(r"^media-[^/]+/")
 _RANGE = re.compile(r"^bytes=(\d+)-(\d*)$")
 _NAMES = {401: "Unauthorized", 403: "AccessDenied", 404: "not_found", 429: "SlowDown", 500: "InternalError"}
 
@@ -82,7 +83,8 @@ async def download(call: Call, sandbox: Sandbox) -> Answer:
     if found is None:
         return _error(404, "not_found", "Object not found")
     content_type, content = found
-    headers = {"content-type": content_type, "accept-ranges": "bytes", "cache-control": "max-age=3600"}
+    etag = f'"{hashlib.md5(content, usedforsecurity=False).hexdigest()}"'
+    headers = {"content-type": content_type, "accept-ranges": "bytes", "cache-control": "max-age=3600", "etag": etag}
     if call.method == "HEAD":
         return Answer(200, b"", {**headers, "content-length": str(len(content))})
     wanted = _RANGE.match(call.headers.get("range", ""))
@@ -103,7 +105,7 @@ def scripted_error(status: int, kind: str) -> Answer:
 
 def _get(sandbox: Sandbox, key: str) -> Object | None:
     stored = sandbox.social.uploads.get(f"storage/{key}")
-    return stored["object"] if stored else storage_samples.get(key)
+    return stored["object"] if stored else storage_samples.get(_CLIENTS_BUCKET.sub("media/", key))
 
 
 def _token(key: str, seconds: int) -> str:

@@ -78,7 +78,6 @@ class Health:
             "supabase": "not configured",
             "n8n": "not configured",
             "vercel": "not configured",
-            "payfast": "not configured",
             **self._vendors,
         }
         body: dict[str, object] = {"status": self._status(services), "services": services}
@@ -116,6 +115,11 @@ class Health:
             "claude": _door(settings.claude_base_url),
             "whatsapp": _door(settings.whatsapp_url),
             "mail": settings.smtp_address,
+            "meta": _door(settings.graph_url),
+            "linkedin": _door(settings.linkedin_url),
+            "x": _door(settings.x_url),
+            "storage": _door(settings.storage_url),
+            "payfast": _door(settings.payfast_api_url),
         }
         opened = await asyncio.gather(*(_opens(*door) for door in doors.values()))
         live: dict[str, ServiceState] = {}

@@ -64,7 +64,7 @@ def up_verb() -> None:
 
 @app.command("demo")
 def demo_verb() -> None:
-    """Send one lead through everything, show what happened, and stop."""
+    """Send one lead and one post through everything, show what happened, and stop."""
     from draggonnb_pipelines.cli.demo import demo
 
     demo()

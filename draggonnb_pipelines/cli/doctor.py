@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 
 import typer
 
-from draggonnb_pipelines.cli import database_probes, installation_probes, service_probes
+from draggonnb_pipelines.cli import database_probes, installation_probes, network_probes, service_probes
 from draggonnb_pipelines.cli.findings import Finding, Verdict, fault, ok, skipped, timed
 from draggonnb_pipelines.cli.installation import open_installation
 from draggonnb_pipelines.cli.screen import cell, console, table
@@ -70,9 +70,12 @@ async def _probe(settings: Settings, opened: Settings | None) -> Sequence[Findin
         timed("Claude", service_probes.claude(settings, now=now), "check DRAGGONNB_ANTHROPIC_API_KEY and the network"),
         timed("WhatsApp", service_probes.whatsapp(settings), "check DRAGGONNB_WHATSAPP_TOKEN and the network"),
         timed("SMTP", service_probes.mail(settings), "check DRAGGONNB_SMTP_HOST and the network"),
+        timed("Meta", network_probes.meta(settings, today=now.date()), "check DRAGGONNB_META_* and the network"),
+        timed("media storage", network_probes.storage(settings), "check DRAGGONNB_STORAGE_* and the network"),
     ]
+    networks = [network_probes.linkedin(settings, today=now.date()), network_probes.x(settings)]
     if opened is None:
-        return [skipped("databases", "the installation cannot be opened"), *await asyncio.gather(*services)]
+        return [skipped("databases", "the installation cannot be opened"), *await asyncio.gather(*services), *networks]
     probes = (
         ("database server", database_probes.server),
         ("master migrations", database_probes.master_migrations),
@@ -82,7 +85,7 @@ async def _probe(settings: Settings, opened: Settings | None) -> Sequence[Findin
         ("Dagster daemon", database_probes.dagster_daemon),
     )
     databases = [timed(check, probe(opened), DATABASE_REMEDY) for check, probe in probes]
-    return await asyncio.gather(*databases, *services)
+    return [*await asyncio.gather(*databases, *services), *networks]
 
 
 def _show(findings: Sequence[Finding]) -> None:

@@ -1,6 +1,6 @@
 """What a probe of `draggonnb doctor` says, and how a probe is kept within its time.
 
-Does not live here: the probes (`installation_probes.py`, `database_probes.py`, `service_probes.py`).
+Does not live here: the probes (`*_probes.py`).
 """
 
 import asyncio

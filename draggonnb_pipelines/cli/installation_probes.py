@@ -1,6 +1,6 @@
 """The doctor's probes of this machine: Python, packages, the state directory, the master keys' file.
 
-Does not live here: anything behind a connection (`database_probes.py`, `service_probes.py`).
+Does not live here: anything behind a connection (`database_probes.py`, `service_probes.py`, `network_probes.py`).
 """
 
 import os
@@ -60,6 +60,12 @@ def sandbox(settings: Settings) -> Finding:
         "claude": "DRAGGONNB_ANTHROPIC_API_KEY",
         "whatsapp": "DRAGGONNB_WHATSAPP_TOKEN",
         "mail": "DRAGGONNB_SMTP_HOST",
+        "meta": "DRAGGONNB_META_APP_SECRET",
+        "linkedin": "DRAGGONNB_LINKEDIN_CLIENT_SECRET",
+        "x": "DRAGGONNB_X_CLIENT_SECRET",
+        "storage": "DRAGGONNB_STORAGE_KEY",
+        "supabase": "DRAGGONNB_SUPABASE_ACCESS_TOKEN",
+        "payfast": "DRAGGONNB_PAYFAST_MERCHANT_KEY",
     }
     names = ", ".join(settings.sandboxed_vendors)
     unset = ", ".join(variables[vendor] for vendor in settings.sandboxed_vendors)

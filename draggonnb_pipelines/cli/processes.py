@@ -143,6 +143,8 @@ def _environment(settings: Settings) -> dict[str, str]:
     return {
         **os.environ,
         **signing_secrets(settings),
+        # Not on its command line, which every user of the machine can read: it may hold a password.
+        **({"VENDOR_SANDBOX_POSTGRES_DSN": settings.dsn} if "supabase" in settings.sandboxed_vendors else {}),
         "DRAGGONNB_STATE_DIR": str(settings.state_dir.resolve()),
         "DRAGGONNB_MASTER_DSN": settings.dsn,
         "DRAGGONNB_MASTER_KEYS": settings.keys,

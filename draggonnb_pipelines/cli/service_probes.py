@@ -1,6 +1,7 @@
 """The doctor's probes of what runs and of the vendors: API, Dagster's servers, Claude, WhatsApp, SMTP.
 
-They only read: nothing is sent to anybody. Does not live here: the vendors' clients (`resources/`).
+They only read: nothing is sent to anybody. Does not live here: the networks and the media storage
+(`network_probes.py`), the vendors' clients (`resources/`).
 """
 
 import asyncio
@@ -70,7 +71,7 @@ async def code_server(settings: Settings) -> Finding:
 
 async def claude(settings: Settings, *, now: datetime) -> Finding:
     """The configured model must be active, and stay so for a while."""
-    check = _vendor_check("claude", "Claude", settings)
+    check = vendor_check("claude", "Claude", settings)
     prices = Prices(input_usd_per_mtok=0, output_usd_per_mtok=0, web_search_usd_per_1000=0)  # nothing is asked
     client = Claude(
         base_url=settings.claude_base_url,
@@ -83,7 +84,7 @@ async def claude(settings: Settings, *, now: datetime) -> Finding:
         try:
             models = await client.list_models()
         except VendorError as error:
-            return fault(check, str(error), _vendor_remedy("claude", settings, "DRAGGONNB_ANTHROPIC_API_KEY"))
+            return fault(check, str(error), vendor_remedy("claude", settings, "DRAGGONNB_ANTHROPIC_API_KEY"))
     return model_finding(check, settings.claude_model, models, now)
 
 
@@ -106,7 +107,7 @@ def model_finding(check: str, name: str, models: list[dict[str, Any]], now: date
 
 async def whatsapp(settings: Settings) -> Finding:
     """Both templates must be approved in the configured language; without that every message is refused."""
-    check = _vendor_check("whatsapp", "WhatsApp", settings)
+    check = vendor_check("whatsapp", "WhatsApp", settings)
     account = settings.whatsapp_business_account_id
     if account is None and "whatsapp" not in settings.sandboxed_vendors:
         return skipped(check, "templates: DRAGGONNB_WHATSAPP_BUSINESS_ACCOUNT_ID is not set")
@@ -124,9 +125,9 @@ async def whatsapp(settings: Settings) -> Finding:
                 attempts=1,
             )
         except VendorError as error:
-            return fault(check, str(error), _vendor_remedy("whatsapp", settings, "DRAGGONNB_WHATSAPP_TOKEN"))
+            return fault(check, str(error), vendor_remedy("whatsapp", settings, "DRAGGONNB_WHATSAPP_TOKEN"))
     if answer.status_code != 200:
-        remedy = _vendor_remedy("whatsapp", settings, "DRAGGONNB_WHATSAPP_TOKEN and the business account's id")
+        remedy = vendor_remedy("whatsapp", settings, "DRAGGONNB_WHATSAPP_TOKEN and the business account's id")
         return fault(check, f"HTTP {answer.status_code} when asked for the templates", remedy)
     return template_finding(check, answer.json().get("data", []), settings.whatsapp_language)
 
@@ -146,9 +147,9 @@ def template_finding(check: str, templates: list[dict[str, Any]], language: str)
 
 async def mail(settings: Settings) -> Finding:
     """Connects and says EHLO; no mail is sent, nobody logs in."""
-    check = _vendor_check("mail", "SMTP", settings)
+    check = vendor_check("mail", "SMTP", settings)
     host, port = settings.smtp_address
-    remedy = _vendor_remedy("mail", settings, "DRAGGONNB_SMTP_HOST, DRAGGONNB_SMTP_PORT and the firewall")
+    remedy = vendor_remedy("mail", settings, "DRAGGONNB_SMTP_HOST, DRAGGONNB_SMTP_PORT and the firewall")
     smtp = aiosmtplib.SMTP(hostname=host, port=port, use_tls=port == 465, start_tls=False, timeout=PROBE_SECONDS - 1)
     try:
         await smtp.connect()
@@ -175,11 +176,13 @@ async def _accepts(host: str, port: int) -> bool:
     return True
 
 
-def _vendor_check(vendor: str, name: str, settings: Settings) -> str:
+def vendor_check(vendor: str, name: str, settings: Settings) -> str:
+    """The name of a vendor's line, which says where it is only the sandbox."""
     return f"{name} (SANDBOX)" if vendor in settings.sandboxed_vendors else name
 
 
-def _vendor_remedy(vendor: str, settings: Settings, variables: str) -> str:
+def vendor_remedy(vendor: str, settings: Settings, variables: str) -> str:
+    """What to do where a vendor does not answer as it should."""
     if vendor in settings.sandboxed_vendors:
         return "the sandbox does not answer: `draggonnb up` starts it"
     return f"check {variables}"

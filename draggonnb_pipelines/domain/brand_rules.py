@@ -20,6 +20,7 @@ from rapidfuzz import fuzz
 from draggonnb_pipelines.domain.claims import RISKY_CLAIMS, Figure, Severity, figures, is_denied
 from draggonnb_pipelines.domain.wall_time import in_words
 
+COMPARED_CHARS = 5000  # of each text: a Facebook post may have 63,206, and the loop waits meanwhile
 NEAR_DUPLICATE = 0.85
 SAME_SLOT = timedelta(minutes=30)
 Rule = Literal["banned_word", "banned_claim", "risky_claim", "figure_without_source", "missing_disclaimer", "same_slot"]
@@ -100,10 +101,14 @@ def near_duplicates(
     added to 1, the same news told in other words to 0.75, another post to 0.42: the threshold lies between the
     second telling of a post and the second post about a thing.
     """
-    words = _plain_words(text)
+    words = _plain_words(text[:COMPARED_CHARS])
     if not words:
         return []
-    scores = [(post_id, fuzz.token_sort_ratio(words, _plain_words(other)) / 100) for post_id, other in earlier]
+    least = threshold * 100
+    scores = [
+        (post_id, fuzz.token_sort_ratio(words, _plain_words(other[:COMPARED_CHARS]), score_cutoff=least) / 100)
+        for post_id, other in earlier
+    ]
     return sorted((score for score in scores if score[1] >= threshold), key=lambda score: -score[1])
 
 

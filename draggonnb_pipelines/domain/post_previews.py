@@ -10,7 +10,7 @@ import textwrap
 from collections.abc import Mapping
 from typing import Any
 
-from draggonnb_pipelines.domain.reports import markdown_text
+from draggonnb_pipelines.domain.reports import markdown_link, markdown_text
 
 WIDTH = 420
 _LINE_HEIGHT = 20
@@ -30,7 +30,7 @@ def preview_markdown(row: Mapping[str, Any]) -> str:
     picture = base64.b64encode(preview_svg(row).encode()).decode()
     words = f"{_NAMES[row['platform_id']]}: {row['payload']['text'][:80]}"
     image = f"![{markdown_text(words)}](data:image/svg+xml;base64,{picture})"
-    return f"[{image}]({row['platform_url']})" if row.get("platform_url") else image
+    return markdown_link(image, row.get("platform_url"))
 
 
 def preview_svg(row: Mapping[str, Any]) -> str:

@@ -13,6 +13,8 @@ FIRST_DELAY_SECONDS = 15.0
 LONGEST_DELAY_SECONDS = 3600.0
 THROTTLED_SECONDS = 900.0
 STOPPED_SECONDS = 900.0
+# For as long as nothing else holds the account back (somebody renews its token, say), it is asked once a minute.
+HELD_SECONDS = 60.0
 MAX_UNREADABLE = 6
 # The account or our set-up is at fault, not the post: it waits until that is mended.
 _HELD = frozenset({ErrorClass.AUTH, ErrorClass.PERMISSION, ErrorClass.BLOCKED, ErrorClass.CONFIG})
@@ -50,7 +52,7 @@ def verdict_on(error: VendorError, *, tries: int, settle_seconds: float, jitter:
     if kind is ErrorClass.THROTTLED:
         return Verdict("scheduled", max(error.retry_after_seconds or THROTTLED_SECONDS, 1.0) + jitter, tries)
     if kind in _HELD:
-        return Verdict("scheduled", STOPPED_SECONDS if kind is ErrorClass.CONFIG else 0.0, tries)
+        return Verdict("scheduled", STOPPED_SECONDS if kind is ErrorClass.CONFIG else HELD_SECONDS, tries)
     if tries + 1 >= MAX_TRIES:
         return Verdict(
             "needs_review",

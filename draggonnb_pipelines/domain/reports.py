@@ -26,6 +26,7 @@ class Markdown:
     text: str
 
 
+_WEB_ADDRESS = re.compile(r"https?://[^\s()<>\\\[\]|]+")
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]()#+!|<>~])")
 
 
@@ -33,6 +34,16 @@ def markdown_text(value: object, *, max_chars: int = 500) -> str:
     """One line that shows as itself: what a model or a person wrote can make no link, image, HTML or table cell."""
     line = " ".join(str(value).split())
     return _MARKDOWN.sub(r"\\\1", line if len(line) <= max_chars else line[: max_chars - 1] + "…")
+
+
+def markdown_link(shown: str, url: str | None) -> str:
+    """`shown`, which is Markdown already, as a link; by itself where the address is none of the web."""
+    return f"[{shown}]({url})" if url and is_web_address(url) else shown
+
+
+def is_web_address(url: str) -> bool:
+    """Whether a link with this address leads to a page: nothing runs by it, and no character ends it early."""
+    return _WEB_ADDRESS.fullmatch(url) is not None
 
 
 @dataclass(frozen=True)

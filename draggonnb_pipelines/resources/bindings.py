@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 import dagster as dg
 import psycopg
+import uvloop
 from psycopg.rows import DictRow, dict_row
 from pydantic import PrivateAttr
 
@@ -32,7 +33,7 @@ class RunStack(dg.ConfigurableResource):
 
     @contextmanager
     def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator["RunStack"]:
-        loop = asyncio.new_event_loop()
+        loop = uvloop.new_event_loop()
         thread = threading.Thread(target=loop.run_forever, name="workflows", daemon=True)
         thread.start()
         opened = open_stack(load_settings())

@@ -41,6 +41,7 @@ def embedded_server(directory: Path, *, keep_running: bool = False) -> Iterator[
         server = _wheel(directory).get_server(
             directory / "pg", cleanup_mode=None if keep_running else "stop", start=False
         )
+        server._lock = type(server)._lock  # its own: another server in this process brings another lock
         with server._lock:
             is_new = not (server.pgdata / "PG_VERSION").exists()
             server.ensure_pgdata_inited()

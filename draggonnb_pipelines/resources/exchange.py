@@ -7,11 +7,13 @@ acted on the request? Does not live here: retries, redirects, which addresses ma
 
 import asyncio
 import io
+import json
 import zlib
-from typing import Literal
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
 
 import aiohttp
-import httpx
 import yarl
 
 from draggonnb_pipelines.errors import DraggonnbError
@@ -28,7 +30,7 @@ LARGE_BODY_BYTES = 1_000_000
 
 FaultKind = Literal["unusable", "not_sent", "connect_timeout", "timeout", "lost", "too_large"]
 _ENCODING_WINDOWS = {"gzip": zlib.MAX_WBITS | 16, "x-gzip": zlib.MAX_WBITS | 16, "deflate": zlib.MAX_WBITS}
-_DROPPED_HEADERS = frozenset({b"content-encoding", b"content-length", b"transfer-encoding"})
+_DROPPED_HEADERS = frozenset({"content-encoding", "content-length", "transfer-encoding"})
 
 
 class ExchangeFault(DraggonnbError):
@@ -48,6 +50,23 @@ class ExchangeFault(DraggonnbError):
     def was_sent(self) -> bool:
         """True where the other side may have acted on the request."""
         return self.kind in ("timeout", "lost", "too_large")
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A whole answer: its names of `headers` in lower case, its body decoded."""
+
+    status_code: int
+    headers: Mapping[str, str]
+    content: bytes = b""
+
+    def json(self) -> Any:
+        """The body as JSON.
+
+        Raises:
+            ValueError: it is none.
+        """
+        return json.loads(self.content)
 
 
 async def send_once(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
@@ -89,7 +108,7 @@ async def exchange(
     timeout: aiohttp.ClientTimeout,
     deadline_seconds: float | None,
     max_bytes: int,
-) -> httpx.Response:
+) -> Answer:
     """Send once and read the whole answer, decoded. Redirects are answers here; cookies are not kept.
 
     Args:
@@ -108,7 +127,7 @@ async def exchange(
 
 async def _exchange(
     session: aiohttp.ClientSession, request: Outgoing, timeout: aiohttp.ClientTimeout, max_bytes: int
-) -> httpx.Response:
+) -> Answer:
     # encoded=True: yarl would otherwise rewrite what the caller encoded on purpose (%3A in a LinkedIn URN to a colon).
     try:
         answer = await session.request(
@@ -134,8 +153,15 @@ async def _exchange(
         answer.close()
         raise
     answer.release()
-    headers = [(name, value) for name, value in answer.raw_headers if name.lower() not in _DROPPED_HEADERS]
-    return httpx.Response(answer.status, headers=headers, content=body)
+    return Answer(answer.status, _headers(answer.raw_headers), body)
+
+
+def _headers(raw: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
+    headers: dict[str, str] = {}
+    for raw_name, raw_value in raw:
+        name, value = raw_name.decode("latin-1").lower(), raw_value.decode("latin-1")
+        headers[name] = f"{headers[name]}, {value}" if name in headers else value
+    return {name: value for name, value in headers.items() if name not in _DROPPED_HEADERS}
 
 
 async def _read(answer: aiohttp.ClientResponse, max_bytes: int) -> bytes:

@@ -10,11 +10,10 @@ from datetime import UTC, date, datetime
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-import httpx
-
 from draggonnb_pipelines.domain.accounts import TokenState
 from draggonnb_pipelines.domain.publishing import Account, Found, Limits, fingerprint
 from draggonnb_pipelines.errors import ErrorClass, VendorError
+from draggonnb_pipelines.resources.exchange import Answer
 from draggonnb_pipelines.resources.graph_errors import MISSING_NODE, json_of, limits_of, sort_graph
 from draggonnb_pipelines.resources.http import HttpDoor
 from draggonnb_pipelines.resources.public_pages import utc_now
@@ -158,7 +157,7 @@ class Graph:
         """Like `publish`, below a post of ours.
 
         Raises:
-            VendorError: RETRY where the post cannot be found: it was made moments ago and may not be visible everywhere.
+            VendorError: also RETRY where the post is not found: made moments ago, it may not be visible everywhere.
         """
         try:
             return await self.publish(token, f"{parent}/comments", body)
@@ -225,8 +224,8 @@ class Graph:
 
     async def _call(
         self, method: str, path: str, token: str, *, is_irreversible: bool = False, **request: Any
-    ) -> httpx.Response:
-        def sort(response: httpx.Response) -> VendorError | None:
+    ) -> Answer:
+        def sort(response: Answer) -> VendorError | None:
             return sort_graph(self._vendor, response, is_irreversible=is_irreversible, now=self._now())
 
         return await self._door.call(
@@ -258,7 +257,7 @@ def _reason(error: dict[str, Any]) -> str:
     return f"{' '.join(_text(error.get('message')).split())[:200] or 'not valid'} (code {'/'.join(numbers) or 'none'})"
 
 
-def _id_in(response: httpx.Response, name: str) -> str | None:
+def _id_in(response: Answer, name: str) -> str | None:
     body = json_of(response)
     return _text(body.get(name)) or None if isinstance(body, dict) else None
 

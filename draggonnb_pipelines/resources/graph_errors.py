@@ -10,10 +10,9 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
-import httpx
-
 from draggonnb_pipelines.domain.publishing import Limits
 from draggonnb_pipelines.errors import ErrorClass, VendorError
+from draggonnb_pipelines.resources.exchange import Answer
 
 USAGE_STOP_PERCENT = 95.0
 USAGE_PAUSE = timedelta(hours=1)
@@ -56,7 +55,7 @@ _FIRST_OWN_SUBCODE = 1_000_000
 _RETRY_AFTER = {2207042: QUOTA_WAIT_SECONDS, 2207008: 30.0, 2207027: 30.0}
 
 
-def sort_graph(vendor: str, response: httpx.Response, *, is_irreversible: bool, now: datetime) -> VendorError | None:
+def sort_graph(vendor: str, response: Answer, *, is_irreversible: bool, now: datetime) -> VendorError | None:
     """The verdict on an answer: by subcode, code and `is_transient`, and by HTTP status only where there is no code.
 
     Args:
@@ -86,7 +85,7 @@ def sort_graph(vendor: str, response: httpx.Response, *, is_irreversible: bool, 
     )
 
 
-def limits_of(response: httpx.Response, now: datetime) -> Limits | None:
+def limits_of(response: Answer, now: datetime) -> Limits | None:
     """Meta's usage headers: percent of the app's quota, and until when it asks for silence; None where it says nothing.
 
     Silence: as many minutes as `estimated_time_to_regain_access` says, or an hour at 95 percent of either quota, since
@@ -107,7 +106,7 @@ def limits_of(response: httpx.Response, now: datetime) -> Limits | None:
     return Limits(app_percent=app_percent, resume_at=resume_at)
 
 
-def json_of(response: httpx.Response) -> Any:
+def json_of(response: Answer) -> Any:
     """The body, or None where it is not JSON."""
     try:
         return json.loads(response.content)
@@ -148,7 +147,7 @@ def _percent(usage: dict[str, Any]) -> float | None:
     return max(found, default=None)
 
 
-def _header(response: httpx.Response, name: str) -> Any:
+def _header(response: Answer, name: str) -> Any:
     try:
         return json.loads(response.headers.get(name, "null"))
     except (ValueError, RecursionError):

@@ -26,6 +26,7 @@ from draggonnb_pipelines.resources.exchange import (
     ACCEPT_ENCODING,
     CONNECT_TIMEOUT_SECONDS,
     KEEP_ALIVE_SECONDS,
+    Answer,
     ExchangeFault,
     exchange,
     open_session,
@@ -48,7 +49,7 @@ _REQUEST_ID_HEADERS = (
 
 _NOT_OPEN = "the HTTP door is not open: use `async with HttpDoor(...) as door`"
 log = logging.getLogger(__name__)
-Sort = Callable[[httpx.Response], VendorError | None]
+Sort = Callable[[Answer], VendorError | None]
 
 
 class HttpDoor:
@@ -122,7 +123,7 @@ class HttpDoor:
         max_bytes: int = 10_000_000,
         attempts: int = 4,
         max_wait_seconds: float = 30.0,
-    ) -> httpx.Response:
+    ) -> Answer:
         """Call a vendor, and call again where the error's class allows it.
 
         Transport faults: no connection is RETRY. A time-out, a reset or a cut body is RETRY for an idempotent call,
@@ -184,7 +185,7 @@ class HttpDoor:
         idempotent: bool,
         read_timeout_seconds: float,
         max_bytes: int,
-    ) -> tuple[httpx.Response | None, VendorError | None]:
+    ) -> tuple[Answer | None, VendorError | None]:
         """Send once and sort what came of it; the error is completed from the answer's headers."""
         if self._vendors is None:
             raise RuntimeError(_NOT_OPEN)
@@ -257,7 +258,7 @@ def _sort_fault(vendor: str, fault: ExchangeFault, idempotent: bool) -> VendorEr
     return VendorError(vendor, error_class, fault.detail, status=fault.status)
 
 
-def _request_id(response: httpx.Response) -> str | None:
+def _request_id(response: Answer) -> str | None:
     found = next((response.headers[name] for name in _REQUEST_ID_HEADERS if name in response.headers), None)
     return found[:100] if found else None
 
@@ -265,7 +266,7 @@ def _request_id(response: httpx.Response) -> str | None:
 def _log_call(
     vendor: str,
     request: Outgoing,
-    response: httpx.Response | None,
+    response: Answer | None,
     error: VendorError | None,
     attempt: int,
     seconds: float,

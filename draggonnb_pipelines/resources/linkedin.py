@@ -12,12 +12,11 @@ from collections.abc import Callable, Mapping
 from datetime import date, datetime
 from typing import Any
 
-import httpx
-
 from draggonnb_pipelines.domain.accounts import TokenPair, TokenState
 from draggonnb_pipelines.domain.little_text import escape
 from draggonnb_pipelines.domain.publishing import Account, Found, Part, Payload, Platform, Prepared, Published
 from draggonnb_pipelines.errors import ErrorClass, VendorError
+from draggonnb_pipelines.resources.exchange import Answer
 from draggonnb_pipelines.resources.http import HttpDoor
 from draggonnb_pipelines.resources.linkedin_images import prepare_images
 from draggonnb_pipelines.resources.linkedin_readback import comment_time, find_comment, find_post, post_time
@@ -207,13 +206,13 @@ class LinkedIn:
             raise VendorError(VENDOR, ErrorClass.AMBIGUOUS, "accepted without an id", status=response.status_code)
         return Published(urn, self._link(urn, parent))
 
-    async def _publish(self, account: Account, path: str, body: dict[str, Any]) -> httpx.Response:
+    async def _publish(self, account: Account, path: str, body: dict[str, Any]) -> Answer:
         """A POST that makes something public: once, and who repeats it is the ledger."""
         return await self._call(account, "POST", path, json=body, idempotent=False, sort=self._publishing, attempts=1)
 
     async def _call(
         self, account: Account, method: str, path: str, *, headers: Mapping[str, str] | None = None, **arguments: Any
-    ) -> httpx.Response:
+    ) -> Answer:
         """`path` from /rest on, encoded already (httpx would encode what Rest.li wants bare), or a whole URL."""
         return await self._door.call(
             VENDOR,
@@ -235,7 +234,7 @@ class LinkedIn:
         above = parent if parent and not _COMMENT.match(parent) else comment["on"]
         return f"{self._web}/feed/update/{above}?commentUrn={quoted(urn)}"
 
-    def _sort_refresh(self, response: httpx.Response) -> VendorError | None:
+    def _sort_refresh(self, response: Answer) -> VendorError | None:
         error = self._retrying(response)
         word = json_of(response).get("error")
         if error is None or not isinstance(word, str) or word not in _REFRESH_REFUSALS:

@@ -13,10 +13,9 @@ from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import quote
 
-import httpx
-
 from draggonnb_pipelines.domain.publishing import Limits
 from draggonnb_pipelines.errors import ErrorClass, VendorError
+from draggonnb_pipelines.resources.exchange import Answer
 
 VENDOR = "linkedin"
 _BY_STATUS = {
@@ -29,8 +28,8 @@ _POST_URN = re.compile(r"urn:li:(?:share|ugcPost|activity):\d{1,30}")
 _SAFE = re.compile(r"[^\w/.:-]+")
 
 # (method, path or URL, **arguments of the door) -> answer; with the headers of one account.
-Call = Callable[..., Awaitable[httpx.Response]]
-Sort = Callable[[httpx.Response], VendorError | None]
+Call = Callable[..., Awaitable[Answer]]
+Sort = Callable[[Answer], VendorError | None]
 
 
 def quoted(urn: str) -> str:
@@ -45,7 +44,7 @@ def sorter(*, unknown: ErrorClass, now: Callable[[], datetime]) -> Sort:
         unknown: what a 5xx or 408 means: AMBIGUOUS where something may be public now, else RETRY.
     """
 
-    def sort(response: httpx.Response) -> VendorError | None:
+    def sort(response: Answer) -> VendorError | None:
         status = response.status_code
         if 200 <= status < 300:
             return None
@@ -73,7 +72,7 @@ def sorter(*, unknown: ErrorClass, now: Callable[[], datetime]) -> Sort:
     return sort
 
 
-def json_of(response: httpx.Response) -> dict[str, Any]:
+def json_of(response: Answer) -> dict[str, Any]:
     """The body as an object; empty where it is none."""
     try:
         body = json.loads(response.content)
@@ -87,12 +86,16 @@ def unreadable(what: str) -> VendorError:
     return VendorError(VENDOR, ErrorClass.RETRY, f"{what} could not be read")
 
 
-def _quota(response: httpx.Response, now: datetime) -> tuple[float | None, Limits | None]:
-    """A 429 comes without headers: the day's quota is used up, and days end at 00:00 UTC. A Retry-After is obeyed."""
+def _quota(response: Answer, now: datetime) -> tuple[float | None, Limits | None]:
+    """A 429 comes without headers: the day's quota is used up, and days end at 00:00 UTC. A Retry-After is obeyed.
+
+    It may be the member's quota or our app's. The account that got it waits: if it was the app's, every other learns
+    so by one call, and if not, nobody else is silenced.
+    """
     if "retry-after" in response.headers:
         return None, None  # the door reads it
     midnight = (now + timedelta(days=1)).replace(hour=0, minute=0, second=0, microsecond=0)
-    return (midnight - now).total_seconds(), Limits(app_remaining=0, app_resets_at=midnight)
+    return (midnight - now).total_seconds(), Limits(account_remaining=0, account_resets_at=midnight)
 
 
 def _field(faults: list[dict[str, Any]]) -> str | None:

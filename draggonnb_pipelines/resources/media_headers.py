@@ -23,6 +23,7 @@ _MAGIC = (
 _BRANDS = {b"qt  ": "video/quicktime", b"avif": "image/avif", b"heic": "image/heic", b"heix": "image/heic"}
 _PICTURES = {"image/jpeg": "JPEG", "image/png": "PNG", "image/gif": "GIF", "image/webp": "WEBP"}
 _ORIENTATION = 0x0112
+_NESTING = (b"moov", b"trak")
 _UNREADABLE = (
     *(OSError, ValueError, SyntaxError, struct.error),
     *(Image.DecompressionBombError, Image.DecompressionBombWarning),
@@ -72,7 +73,7 @@ def _film(content_type: str, head: bytes) -> MediaHeader:
     """Length from `mvhd`, pixels from the first `tkhd` that has any. Nothing where `moov` is at the file's end."""
     duration = width = height = None
     try:
-        for kind, content in _boxes(head, within=(b"moov", b"trak")):
+        for kind, content in _boxes(head, within=_NESTING):
             if kind == b"mvhd":
                 at, long_form = (20, ">Q") if content[0] == 1 else (12, ">I")
                 (scale,) = struct.unpack_from(">I", content, at)
@@ -88,7 +89,10 @@ def _film(content_type: str, head: bytes) -> MediaHeader:
 
 
 def _boxes(content: bytes, *, within: tuple[bytes, ...]) -> Iterator[tuple[bytes, bytes]]:
-    """All boxes of a level in order, and those inside of boxes named in `within`."""
+    """All boxes of a level in order; those named first in `within` are opened, with the rest of it for what is inside.
+
+    A film nests as `within` says and no deeper: boxes that hold themselves a thousand times are not followed.
+    """
     at = 0
     while at + 8 <= len(content):
         size, kind = struct.unpack_from(">I4s", content, at)
@@ -100,8 +104,8 @@ def _boxes(content: bytes, *, within: tuple[bytes, ...]) -> Iterator[tuple[bytes
         if end < start:
             return
         inner = content[start:end]
-        if kind in within:
-            yield from _boxes(inner, within=within)
+        if kind in within[:1]:
+            yield from _boxes(inner, within=within[1:])
         else:
             yield kind, inner
         at = end

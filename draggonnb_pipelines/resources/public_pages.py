@@ -27,6 +27,7 @@ from draggonnb_pipelines.resources.exchange import (
     ACCEPT_ENCODING,
     CONNECT_TIMEOUT_SECONDS,
     KEEP_ALIVE_SECONDS,
+    Answer,
     ExchangeFault,
     exchange,
     open_session,
@@ -134,7 +135,7 @@ class PublicPages:
             target = _redirect(target, location)
         raise PublicFetchError("too_many_redirects", f"{len(seen)} redirects, the last one to {target.host}")
 
-    def _page(self, requested_url: str, url: httpx.URL, answer: httpx.Response) -> PublicPage:
+    def _page(self, requested_url: str, url: httpx.URL, answer: Answer) -> PublicPage:
         content_type = answer.headers.get("content-type", "")
         charset = _CHARSET.search(content_type)
         return PublicPage(

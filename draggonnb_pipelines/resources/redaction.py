@@ -26,6 +26,8 @@ _RULES: tuple[tuple[re.Pattern[str], str], ...] = (
         ),
         rf"\1\2\3{MASK}",
     ),
+    # PayFast names subscriptions in the path, by the token with which they can be charged.
+    (re.compile(r"((?:/subscriptions|/recurring/update)/)[\w-]{8,64}"), rf"\1{MASK}"),
     (
         re.compile(
             r"\b(?:sk-ant-[\w-]{8,}|sk-[\w-]{20,}|EAA[A-Za-z0-9]{20,}|gh[opsur]_[A-Za-z0-9]{16,}"

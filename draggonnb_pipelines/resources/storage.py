@@ -10,9 +10,8 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, unquote, urlsplit
 
-import httpx
-
 from draggonnb_pipelines.errors import ErrorClass, VendorError
+from draggonnb_pipelines.resources.exchange import Answer
 from draggonnb_pipelines.resources.http import HttpDoor
 from draggonnb_pipelines.resources.media_headers import read_header
 
@@ -42,13 +41,17 @@ _BY_STATUS = {
 
 @dataclass(frozen=True, slots=True)
 class StoredMedia:
-    """What a stored file really is. Pixels and seconds are None where its beginning does not say."""
+    """What a stored file really is. Pixels and seconds are None where its beginning does not say.
+
+    `etag` is the storage's digest of all its bytes: another one is another file, whatever its name and size.
+    """
 
     content_type: str
     size_bytes: int
     width: int | None = None
     height: int | None = None
     duration_seconds: float | None = None
+    etag: str | None = None
 
 
 class MediaStorage:
@@ -93,7 +96,8 @@ class MediaStorage:
         if not size:
             raise VendorError(VENDOR, ErrorClass.INPUT, f"the file {self._name_of(url)} is empty")
         header = read_header(response.content)
-        return StoredMedia(header.content_type, size, header.width, header.height, header.duration_seconds)
+        etag = response.headers.get("etag", "").removeprefix("W/").strip('"')[:200] or None
+        return StoredMedia(header.content_type, size, header.width, header.height, header.duration_seconds, etag)
 
     async def read(self, url: str, max_bytes: int) -> bytes:
         """The whole file.
@@ -111,12 +115,12 @@ class MediaStorage:
         """
         return (await self._read(url, size, {"Range": f"bytes={start}-{start + size - 1}"})).content
 
-    async def _read(self, url: str, max_bytes: int, headers: dict[str, str]) -> httpx.Response:
+    async def _read(self, url: str, max_bytes: int, headers: dict[str, str]) -> Answer:
         if not url.startswith(f"{self._base}/") or _leaves_its_folder(urlsplit(url).path.lstrip("/")):
             raise VendorError(VENDOR, ErrorClass.INPUT, "the address is not one of our storage")
         return await self._call("GET", url, self._name_of(url), headers=headers, max_bytes=max_bytes)
 
-    async def _call(self, method: str, url: str, name: str, **arguments: Any) -> httpx.Response:
+    async def _call(self, method: str, url: str, name: str, **arguments: Any) -> Answer:
         return await self._door.call(
             VENDOR,
             method,
@@ -138,7 +142,7 @@ def _leaves_its_folder(path: str) -> bool:
     return "\\" in plain or any(part in ("", ".", "..") for part in plain.split("/"))
 
 
-def _sort(response: httpx.Response, name: str) -> VendorError | None:
+def _sort(response: Answer, name: str) -> VendorError | None:
     status = response.status_code
     if 200 <= status < 300:
         return None
@@ -157,7 +161,7 @@ def _sort(response: httpx.Response, name: str) -> VendorError | None:
     return VendorError(VENDOR, error_class, message, status=status, code=word)
 
 
-def _json(response: httpx.Response) -> dict[str, Any]:
+def _json(response: Answer) -> dict[str, Any]:
     try:
         body = json.loads(response.content)
     except (ValueError, RecursionError):

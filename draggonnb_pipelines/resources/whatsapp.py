@@ -13,9 +13,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-import httpx
-
 from draggonnb_pipelines.errors import ErrorClass, VendorError
+from draggonnb_pipelines.resources.exchange import Answer
 from draggonnb_pipelines.resources.http import HttpDoor
 
 VENDOR = "whatsapp"
@@ -134,14 +133,14 @@ def _status(status: dict[str, Any]) -> MessageStatus:
     )
 
 
-def _message_id(response: httpx.Response) -> str:
+def _message_id(response: Answer) -> str:
     messages = _dicts(_json(response), "messages")
     if not messages or not isinstance(messages[0].get("id"), str):
         raise VendorError(VENDOR, ErrorClass.AMBIGUOUS, "accepted without a message id", status=response.status_code)
     return messages[0]["id"]
 
 
-def _sort(response: httpx.Response) -> VendorError | None:
+def _sort(response: Answer) -> VendorError | None:
     """Sort an answer to a POST by `error.code`, and by the HTTP status where there is none that we know."""
     status = response.status_code
     if 200 <= status < 300:
@@ -182,7 +181,7 @@ def _plain(parameter: str) -> str:
     return " ".join(parameter.split())[:_MAX_PARAMETER] or "-"
 
 
-def _json(response: httpx.Response) -> Any:
+def _json(response: Answer) -> Any:
     try:
         return json.loads(response.content)
     except (ValueError, RecursionError):

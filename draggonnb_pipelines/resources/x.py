@@ -14,8 +14,6 @@ from decimal import Decimal
 from functools import partial
 from typing import Any
 
-import httpx
-
 from draggonnb_pipelines.domain.accounts import TokenPair, TokenState
 from draggonnb_pipelines.domain.publishing import (
     Account,
@@ -28,6 +26,7 @@ from draggonnb_pipelines.domain.publishing import (
 )
 from draggonnb_pipelines.domain.x_urls import find_urls
 from draggonnb_pipelines.errors import ErrorClass, VendorError
+from draggonnb_pipelines.resources.exchange import Answer
 from draggonnb_pipelines.resources.http import HttpDoor
 from draggonnb_pipelines.resources.public_pages import utc_now
 from draggonnb_pipelines.resources.storage import MediaStorage
@@ -217,7 +216,7 @@ class X:
             raise VendorError(VENDOR, ErrorClass.AMBIGUOUS, "an answer without a pair of tokens", status=200)
         return TokenPair(access, refresh, float(seconds) if isinstance(seconds, int | float) else None)
 
-    def _sort_refresh(self, response: httpx.Response) -> VendorError | None:
+    def _sort_refresh(self, response: Answer) -> VendorError | None:
         """RFC 6749 §5.2: 400 is about the token, 401 about our app."""
         error = sort_by(may_repeat=False, now=self._now)(response)
         if error is None or response.status_code not in (400, 401):
@@ -253,12 +252,12 @@ class X:
             params["pagination_token"] = token
         raise VendorError(VENDOR, ErrorClass.RETRY, "the timeline has more pages than X promises to give")
 
-    async def _private_call(self, account: Account, method: str, path: str, **arguments: Any) -> httpx.Response:
+    async def _private_call(self, account: Account, method: str, path: str, **arguments: Any) -> Answer:
         """A call that makes nothing public, and may be repeated."""
         sort = sort_by(may_repeat=True, now=self._now)
         return await self._call(account, method, path, idempotent=True, sort=sort, **arguments)
 
-    async def _call(self, account: Account, method: str, path: str, **arguments: Any) -> httpx.Response:
+    async def _call(self, account: Account, method: str, path: str, **arguments: Any) -> Answer:
         headers = {"Authorization": f"Bearer {account.token}", **arguments.pop("headers", {})}
         return await self._door.call(
             VENDOR,

@@ -11,10 +11,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-import httpx
-
 from draggonnb_pipelines.domain.publishing import Limits
 from draggonnb_pipelines.errors import ErrorClass, VendorError
+from draggonnb_pipelines.resources.exchange import Answer
 
 VENDOR = "x"
 
@@ -76,7 +75,7 @@ def sort_by(
         is_post: the call is POST /2/tweets, whose windows are the ones that publishing waits for.
     """
 
-    def sort(response: httpx.Response) -> VendorError | None:
+    def sort(response: Answer) -> VendorError | None:
         status = response.status_code
         if 200 <= status < 300:
             return None
@@ -93,7 +92,7 @@ def sort_by(
     return sort
 
 
-def limits_of(response: httpx.Response, *, is_post: bool = True) -> Limits | None:
+def limits_of(response: Answer, *, is_post: bool = True) -> Limits | None:
     """What the headers say. Windows are per endpoint: those of other calls than POST /2/tweets say nothing about
     posting, so only a 429's `resume_at` is taken from them. Of two windows of the account the tighter one counts."""
     account = min(
@@ -118,7 +117,7 @@ def limits_of(response: httpx.Response, *, is_post: bool = True) -> Limits | Non
     )
 
 
-def json_of(response: httpx.Response) -> dict[str, Any]:
+def json_of(response: Answer) -> dict[str, Any]:
     """The body as an object; empty where it is none."""
     try:
         body = json.loads(response.content)
@@ -127,7 +126,7 @@ def json_of(response: httpx.Response) -> dict[str, Any]:
     return body if isinstance(body, dict) else {}
 
 
-def _meaning(response: httpx.Response, may_repeat: bool) -> tuple[ErrorClass, str | None, str | None]:
+def _meaning(response: Answer, may_repeat: bool) -> tuple[ErrorClass, str | None, str | None]:
     status, body = response.status_code, json_of(response)
     if status >= 500 or status == 408:
         return (ErrorClass.RETRY if may_repeat else ErrorClass.AMBIGUOUS), None, None
@@ -147,7 +146,7 @@ def _by_detail(body: dict[str, Any]) -> Refusal | None:
     return next((refusal for words, refusal in BY_DETAIL.items() if words in said), None)
 
 
-def _window(response: httpx.Response, name: str) -> tuple[int, datetime] | None:
+def _window(response: Answer, name: str) -> tuple[int, datetime] | None:
     """(remaining calls, when the window ends) of `x-{name}-*`; None unless both are said."""
     try:
         remaining = int(response.headers[f"x-{name}-remaining"])

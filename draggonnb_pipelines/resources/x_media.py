@@ -13,6 +13,7 @@ import httpx
 
 from draggonnb_pipelines.domain.publishing import Media, Payload, Prepared
 from draggonnb_pipelines.errors import ErrorClass, VendorError
+from draggonnb_pipelines.resources.exchange import Answer
 from draggonnb_pipelines.resources.storage import MediaStorage
 from draggonnb_pipelines.resources.x_errors import VENDOR, json_of
 
@@ -22,7 +23,7 @@ MAX_RESTARTS = 3
 _LOOK_AGAIN_SECONDS = 5.0
 _MAX_LOOK_AGAIN_SECONDS = 60.0
 
-Call = Callable[..., Awaitable[httpx.Response]]
+Call = Callable[..., Awaitable[Answer]]
 
 
 class Uploads:
@@ -109,7 +110,7 @@ class Uploads:
         content_type = {"Content-Type": form.headers["content-type"]}
         await self._call("POST", f"/2/media/upload/{media_id}/append", content=form.read(), headers=content_type)
 
-    def _processed(self, entry: dict[str, Any], response: httpx.Response) -> float:
+    def _processed(self, entry: dict[str, Any], response: Answer) -> float:
         """Note how far X is with the file. Images need no processing, and their answer says nothing about it."""
         info = _data(response, "id").get("processing_info")
         state = info.get("state") if isinstance(info, dict) else "succeeded"
@@ -140,7 +141,7 @@ def _category(media: Media) -> str:
     return "tweet_gif" if media.content_type == "image/gif" else "tweet_image"
 
 
-def _data(response: httpx.Response, *keys: str) -> dict[str, Any]:
+def _data(response: Answer, *keys: str) -> dict[str, Any]:
     data = json_of(response).get("data")
     if not isinstance(data, dict) or not all(isinstance(data.get(key), str) and data[key] for key in keys):
         raise VendorError(VENDOR, ErrorClass.RETRY, "an answer without an id", status=response.status_code)

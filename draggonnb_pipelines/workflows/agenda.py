@@ -67,7 +67,11 @@ async def _locked(master: MasterDb, run_id: str) -> psycopg.AsyncConnection:
     conn = await psycopg.AsyncConnection.connect(
         master.dsn, autocommit=True, connect_timeout=CONNECT_TIMEOUT_SECONDS, **KEEPALIVES
     )
-    await conn.execute("select pg_advisory_lock_shared(hashtextextended(%s, 17))", (run_id,))
+    try:
+        await conn.execute("select pg_advisory_lock_shared(hashtextextended(%s, 17))", (run_id,))
+    except BaseException:  # cut off in between, it would go on to say that this run lives
+        await conn.close()
+        raise
     return conn
 
 

@@ -215,6 +215,7 @@ async def _media(stack: Stack, desk: Desk, wishes: Sequence[MediaWish]) -> tuple
                 "width": found.width,
                 "height": found.height,
                 "duration_seconds": found.duration_seconds,
+                "etag": found.etag,
             }
         )
     return media, faults

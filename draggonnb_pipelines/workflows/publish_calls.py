@@ -20,7 +20,6 @@ from draggonnb_pipelines.domain.organizations import Organization
 from draggonnb_pipelines.domain.publish_outcomes import Verdict, verdict_on
 from draggonnb_pipelines.domain.publishing import (
     Account,
-    Media,
     Part,
     Payload,
     Platform,
@@ -33,17 +32,18 @@ from draggonnb_pipelines.errors import ErrorClass, TenantUnavailable, VendorErro
 from draggonnb_pipelines.resources.postgres import TenantDb
 from draggonnb_pipelines.resources.stack import Stack
 from draggonnb_pipelines.workflows.accounts import open_token
+from draggonnb_pipelines.workflows.publish_media import with_media
 from draggonnb_pipelines.workflows.publish_quotas import Quotas
 from draggonnb_pipelines.workflows.publish_records import PUBLISHING, Row, record, settle_usage
 
 LEASE_SECONDS = 180  # longer than any call with all its time-outs
-SIGNED_SECONDS = 6 * 3600
 # Preparing that takes longer is given back and goes on in a later run, from the step that is stored.
 PREPARE_SECONDS = 20.0
 RECORD_WAITS_SECONDS = (0.5, 1.0, 2.0, 4.0, 8.0, 15.0)
 UPLOADS_GONE = "invalid-media"
 GHOST = "The platform refuses these words as a repetition of {}, which cannot be opened. Is the post there?"
 NOT_OURS = "the platform has these very words already, and no call of ours put them there: "
+OURS = "the platform refuses these words as a repetition of another post of this account: "
 log = logging.getLogger(__name__)
 
 
@@ -61,7 +61,7 @@ async def publish_chunk(
     ready = [row for row in rows if row.verdict is None]
     if ready:
         await _begin(stack, organization, run_id, ready)
-        await asyncio.gather(*(_call(stack, row) for row in ready if row.verdict is None))
+        await asyncio.gather(*(_call(stack, organization, row) for row in ready if row.verdict is None))
     await _record_surely(stack, organization, run_id, rows, quotas)
     await _find_links(stack, organization, rows)
     return rows
@@ -107,15 +107,16 @@ def _lateness(row: Mapping[str, Any]) -> LateDecision:
 
 async def _hold(tenant: TenantDb, run_id: str, held: Sequence[tuple[Mapping[str, Any], LateDecision]]) -> None:
     question = "It is {}. Publish it all the same, or drop it?"
-    await PUBLISHING.hold_rows(
-        tenant.conn,
-        run_id=run_id,
-        ids=[row["id"] for row, _ in held],
-        statuses=["needs_review" if decision.action == "ask" else "dropped" for _, decision in held],
-        questions=[question.format(decision.reason) if decision.action == "ask" else None for _, decision in held],
-        reasons=[decision.reason for _, decision in held],
-    )
-    await settle_usage(tenant, {row["id"]: "dropped" for row, decision in held if decision.action == "drop"})
+    async with tenant.conn.transaction():
+        await PUBLISHING.hold_rows(
+            tenant.conn,
+            run_id=run_id,
+            ids=[row["id"] for row, _ in held],
+            statuses=["needs_review" if decision.action == "ask" else "dropped" for _, decision in held],
+            questions=[question.format(decision.reason) if decision.action == "ask" else None for _, decision in held],
+            reasons=[decision.reason for _, decision in held],
+        )
+        await settle_usage(tenant, {row["id"]: "dropped" for row, decision in held if decision.action == "drop"})
 
 
 def _open_row(stack: Stack, tenant: TenantDb, values: Mapping[str, Any]) -> Row:
@@ -167,7 +168,7 @@ def _needs_preparation(stack: Stack, row: Row) -> bool:
 async def _prepare(stack: Stack, row: Row) -> Prepared | None:
     try:
         if not row.payload.media and row.values["payload"].get("media"):
-            row.payload = await _with_media(stack, row)
+            row.payload = await with_media(stack, row)
         adapter = stack.platforms[row.platform]
         if not adapter.needs_preparation(row.payload):
             return Prepared(row.progress, is_ready=True)
@@ -179,39 +180,10 @@ async def _prepare(stack: Stack, row: Row) -> Prepared | None:
             error.error_class = ErrorClass.RETRY
         _fail(stack, row, error)
         return None
-
-
-async def _with_media(stack: Stack, row: Row) -> Payload:
-    """The files, signed and looked at: one that is gone or has changed since is the post's fault, before any call."""
-    bucket = row.values["media_bucket"]
-    return Payload(
-        row.payload.part,
-        row.payload.text,
-        tuple(await asyncio.gather(*(_media(stack, bucket, item) for item in row.values["payload"]["media"]))),
-        row.payload.parent_id,
-        row.payload.made_with_ai,
-    )
-
-
-async def _media(stack: Stack, bucket: str, item: Mapping[str, Any]) -> Media:
-    url = await stack.storage.sign(bucket, item["path"], seconds=SIGNED_SECONDS)
-    stored = await stack.storage.inspect(url)
-    for name, was, found in (
-        ("type", item.get("content_type"), stored.content_type),
-        ("size", item.get("size_bytes"), stored.size_bytes),
-    ):
-        if was is not None and was != found:
-            message = f"media {item['path']}: its {name} was {was} when the post was checked and is {found} now"
-            raise VendorError("storage", ErrorClass.INPUT, message)
-    return Media(
-        url,
-        stored.content_type,
-        stored.size_bytes,
-        stored.width,
-        stored.height,
-        item.get("duration_seconds"),
-        item.get("alt"),
-    )
+    except Exception as error:  # it must not take its neighbours with it; after eight tries a person is asked
+        log.exception("row %s broke while it was prepared", row.id)
+        _fail(stack, row, _own_fault(row, ErrorClass.RETRY, error))
+        return None
 
 
 async def _store_steps(
@@ -253,7 +225,7 @@ def _payload_hash(row: Row) -> str:
     return fingerprint(json.dumps(row.values["payload"], sort_keys=True))
 
 
-async def _call(stack: Stack, row: Row) -> None:
+async def _call(stack: Stack, organization: Organization, row: Row) -> None:
     started = time.monotonic()
     try:
         row.published = await stack.platforms[row.platform].publish(row.account, row.payload, row.progress)
@@ -261,25 +233,37 @@ async def _call(stack: Stack, row: Row) -> None:
     except VendorError as error:
         _fail(stack, row, error)
         if error.existing_id is not None:
-            await _look_at_duplicate(stack, row, error.existing_id)
+            await _look_at_duplicate(stack, organization, row, error.existing_id)
+    except Exception as error:
+        log.exception("row %s broke during its call", row.id)
+        _fail(stack, row, _own_fault(row, ErrorClass.AMBIGUOUS, error))
     row.latency_ms = round((time.monotonic() - started) * 1000)
 
 
-async def _look_at_duplicate(stack: Stack, row: Row, existing_id: str) -> None:
-    """The platform has these words already and says where. After a lost call of ours that is our post; a post that
-    nobody can open (LinkedIn keeps such ghosts of deleted ones) is a question to a person."""
+async def _look_at_duplicate(stack: Stack, organization: Organization, row: Row, existing_id: str) -> None:
+    """The platform has these words already and says where. After a lost call of ours that is our post, unless another
+    row owns it; a post that nobody can open (LinkedIn keeps such ghosts of deleted ones) is a question to a person."""
     try:
         found = await stack.platforms[row.platform].confirm(row.account, existing_id)
     except VendorError:
         return  # unknown, as it was: reading back settles it
+    async with stack.tenants.open(organization) as tenant:
+        owner = await PUBLISHING.owner_of(
+            tenant.conn, account_id=row.values["account_id"], platform_post_id=existing_id
+        )
     if found is None:
         row.verdict = Verdict("needs_review", question=GHOST.format(existing_id))
-    elif row.values["attempts"] == 0:
+    elif row.values["attempts"] == 0 or owner not in (None, row.id):
         row.verdict = Verdict("refused")
-        row.error = VendorError(row.platform, ErrorClass.INPUT, f"{NOT_OURS}{found.url or existing_id}")
+        reason = NOT_OURS if owner is None else OURS
+        row.error = VendorError(row.platform, ErrorClass.INPUT, f"{reason}{found.url or existing_id}")
     else:
         row.published, row.error = Published(found.platform_post_id, found.url), None
         row.verdict = Verdict("published")
+
+
+def _own_fault(row: Row, error_class: ErrorClass, error: Exception) -> VendorError:
+    return VendorError(row.platform, error_class, f"our own code failed: {type(error).__name__}")
 
 
 def _fail(stack: Stack, row: Row, error: VendorError) -> None:

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from draggonnb_pipelines.domain.organizations import Organization
 from draggonnb_pipelines.domain.publishing import Platform
+from draggonnb_pipelines.domain.reports import is_web_address
 from draggonnb_pipelines.errors import OperatorError
 from draggonnb_pipelines.resources.postgres import TenantDb
 from draggonnb_pipelines.resources.stack import Stack
@@ -17,6 +18,7 @@ from draggonnb_pipelines.workflows.agenda import announced
 from draggonnb_pipelines.workflows.inbox_batches import organizations_by_slug
 from draggonnb_pipelines.workflows.publish_records import PUBLISHING, settle_usage
 
+SEEN = "seen:"
 Answer = Literal["published", "not-published", "publish", "drop", "deleted"]
 ANSWERS: tuple[Answer, ...] = get_args(Answer)
 _STATUS: Mapping[Answer, str] = {
@@ -45,8 +47,10 @@ async def answer_question(
         by: who answers, for the audit log.
 
     Raises:
-        OperatorError: the row does not wait for an answer, or this answer does not fit its question.
+        OperatorError: the row does not wait for an answer, this answer does not fit its question, or `url` is none.
     """
+    if url is not None and not is_web_address(url):  # it becomes a link for operators and clients
+        raise OperatorError("the url is no web address", remedy="give it as the browser shows it: https://...")
     async with stack.tenants.open(organization) as tenant:
         row = await _row(tenant, queue_id)
         if row["status"] != "needs_review":
@@ -61,7 +65,7 @@ async def answer_question(
                 note=f"answered: {answer}",
                 late_ok=answer == "publish",
                 # The id is the platform's; where a person saw the post but not its id, the row stands for itself.
-                platform_post_id=(row["platform_post_id"] or f"seen:{queue_id}") if answer == "published" else None,
+                platform_post_id=(row["platform_post_id"] or f"{SEEN}{queue_id}") if answer == "published" else None,
                 platform_url=url,
             )
             if done is None:
@@ -81,6 +85,11 @@ async def request_undo(stack: Stack, organization: Organization, queue_id: UUID,
         row = await _row(tenant, queue_id)
         if row["platform_id"] == Platform.INSTAGRAM:
             raise OperatorError("Instagram lets no program delete a post", remedy="delete it in the Instagram app")
+        if (row["platform_post_id"] or "").startswith(SEEN):
+            raise OperatorError(
+                "a person saw this post, and its address at the platform is not known",
+                remedy="delete it in the platform's app",
+            )
         async with announced(stack.master, organization.id, row["db_now"]), tenant.conn.transaction():
             if await PUBLISHING.ask_undo(tenant.conn, id=queue_id, by=by) is None:
                 raise OperatorError(

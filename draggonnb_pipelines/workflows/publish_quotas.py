@@ -18,6 +18,7 @@ from draggonnb_pipelines.sql import load_queries
 AGENDA = load_queries("agenda")
 STOP_PERCENT = 95.0
 PAUSE = timedelta(hours=1)
+MANY = 1000
 # Facebook and Instagram are one app at Meta, with one quota.
 VENDOR_OF = {Platform.FACEBOOK: "meta", Platform.INSTAGRAM: "meta", Platform.LINKEDIN: "linkedin", Platform.X: "x"}
 
@@ -33,10 +34,16 @@ class Quotas:
     _shares: dict[str, int] = field(default_factory=dict)
     _sent: Counter[tuple[str, UUID]] = field(default_factory=Counter)
     _changed: dict[str, Limits] = field(default_factory=dict)
+    _newly_stopped: dict[str, str] = field(default_factory=dict)
 
     def open_platforms(self, organization_id: UUID, now: datetime) -> list[Platform]:
         """Where this client may publish now: not stopped, not silenced, its fair share not used up."""
-        return [platform for platform in Platform if not self._is_closed(VENDOR_OF[platform], organization_id, now)]
+        return [platform for platform in Platform if self._left(VENDOR_OF[platform], organization_id, now) != 0]
+
+    def most_at_once(self, organization_id: UUID, now: datetime) -> int:
+        """How many rows may be in hand at once, wherever they go, so that no share of this client is overdrawn."""
+        left = (self._left(vendor, organization_id, now) for vendor in VENDOR_OF.values())
+        return min((share for share in left if share), default=MANY)
 
     def reopens_at(self, now: datetime) -> datetime:
         """When to look again at what is closed."""
@@ -55,6 +62,8 @@ class Quotas:
             self.remaining[vendor] = limits.app_remaining
             if limits.app_remaining == 0:
                 self.resume_at[vendor] = limits.app_resets_at or now + PAUSE
+            elif vendor in self.resume_at and self.resume_at[vendor] <= now:
+                del self.resume_at[vendor]  # of the window before; what is left of this one is to be shared again
         if limits.app_percent is not None and limits.app_percent >= STOP_PERCENT:
             self.resume_at[vendor] = limits.resume_at or now + PAUSE
         if limits.app_remaining is not None or limits.app_percent is not None:
@@ -62,11 +71,13 @@ class Quotas:
 
     def stop(self, platform: Platform, error: VendorError) -> None:
         """A version that ended, a wrong set-up: nothing more goes there until somebody mends it."""
-        self.stopped[VENDOR_OF[platform]] = str(error)
+        self.stopped[VENDOR_OF[platform]] = self._newly_stopped[VENDOR_OF[platform]] = str(error)
 
     async def save(self, master: MasterDb) -> None:
-        """Keep for other runs what this one has learned since the last time."""
+        """Keep for other runs what this one has learned since the last time. What it was told of stays with those who
+        told: a stop that somebody has lifted meanwhile must not come back."""
         changed, self._changed = self._changed, {}
+        stopped, self._newly_stopped = self._newly_stopped, {}
         async with master.connection() as conn:
             for vendor, limits in changed.items():
                 await AGENDA.note_quota(
@@ -76,19 +87,20 @@ class Quotas:
                     used_percent=limits.app_percent,
                     resume_at=self.resume_at.get(vendor),
                 )
-            for vendor, reason in self.stopped.items():
+            for vendor, reason in stopped.items():
                 await AGENDA.stop_vendor(conn, vendor=vendor, reason=reason)
 
-    def _is_closed(self, vendor: str, organization_id: UUID, now: datetime) -> bool:
+    def _left(self, vendor: str, organization_id: UUID, now: datetime) -> int | None:
+        """How many more posts this client may send there; None: as many as it likes."""
         resume_at = self.resume_at.get(vendor)
         if vendor in self.stopped or (resume_at is not None and resume_at > now):
-            return True
+            return 0
         if vendor not in self.remaining:
-            return False
+            return None
         if resume_at is not None:  # the quota's window has begun anew since this was noted
-            return False
+            return None
         share = self._shares.setdefault(vendor, max(1, self.remaining[vendor] // max(self.clients, 1)))
-        return self._sent[vendor, organization_id] >= share
+        return max(share - self._sent[vendor, organization_id], 0)
 
 
 async def load_quotas(master: MasterDb, *, clients: int) -> Quotas:

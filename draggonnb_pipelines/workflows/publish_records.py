@@ -56,6 +56,11 @@ class Row:
         return self.values["part"] == 0
 
     @property
+    def refusal(self) -> VendorError | None:
+        """What the network itself said; trouble of the storage is neither the account's nor the network's."""
+        return self.error if self.error and self.error.vendor == self.platform else None
+
+    @property
     def limits(self) -> Limits | None:
         found = self.published.limits if self.published else self.error.limits if self.error else None
         return found if isinstance(found, Limits) else None
@@ -101,12 +106,12 @@ async def record(stack: Stack, organization: Organization, run_id: str, rows: Se
     for row in done:
         quotas.note(row.platform, row.limits, stack.now())
         quotas.sent(row.platform, organization.id)
-        if row.error and row.error.error_class is ErrorClass.CONFIG:
-            quotas.stop(row.platform, row.error)
-    marked = {row.values["account_id"]: row for row in done if row.error and row.error.error_class in MARKED}
+        if row.refusal and row.refusal.error_class is ErrorClass.CONFIG:
+            quotas.stop(row.platform, row.refusal)
+    marked = {row.values["account_id"]: row for row in done if row.refusal and row.refusal.error_class in MARKED}
     for account_id, row in marked.items():
-        if row.error:
-            await mark_account(stack, organization, account_id, row.error, token=row.account.token or None)
+        if row.refusal:
+            await mark_account(stack, organization, account_id, row.refusal, token=row.account.token or None)
 
 
 async def settle_usage(tenant: TenantDb, statuses: Mapping[UUID, str]) -> None:
@@ -151,8 +156,8 @@ async def _pause_accounts(tenant: TenantDb, rows: Sequence[Row]) -> None:
     for row in rows:
         limits = row.limits
         until = limits.account_resets_at if limits and limits.account_remaining == 0 else None
-        if row.error and row.error.error_class is ErrorClass.THROTTLED and until is None:
-            until = row.values["db_now"] + timedelta(seconds=row.error.retry_after_seconds or 60)
+        if row.refusal and row.refusal.error_class is ErrorClass.THROTTLED and until is None:
+            until = row.values["db_now"] + timedelta(seconds=row.refusal.retry_after_seconds or 60)
         if until is not None:
             left = {"remaining": limits.account_remaining if limits else None, "resets_at": until.isoformat()}
             await PUBLISHING.pause_account(

@@ -6,6 +6,7 @@ one question to a person.
 """
 
 import asyncio
+import mimetypes
 import random
 from collections import defaultdict
 from collections.abc import Mapping
@@ -16,7 +17,7 @@ from uuid import UUID
 
 from draggonnb_pipelines.domain.organizations import Organization
 from draggonnb_pipelines.domain.publish_outcomes import MAX_TRIES, Verdict, backoff_seconds, verdict_on_unreadable
-from draggonnb_pipelines.domain.publishing import Account, Found, Part, Payload
+from draggonnb_pipelines.domain.publishing import Account, Found, Media, Part, Payload
 from draggonnb_pipelines.errors import ErrorClass, VendorError
 from draggonnb_pipelines.resources.postgres import TenantDb
 from draggonnb_pipelines.resources.stack import Stack
@@ -26,7 +27,7 @@ from draggonnb_pipelines.workflows.publish_calls import NOT_OURS
 from draggonnb_pipelines.workflows.publish_records import PUBLISHING, settle_usage
 
 READ_AT_ONCE = 50
-# Before our own clock's note of the attempt: the platform's clock may be behind, and ours may have been wrong by an hour.
+# Before our own clock's note of the attempt: the platform's clock may be behind, ours may have been an hour ahead.
 READ_BACK = timedelta(hours=2)
 
 
@@ -93,7 +94,7 @@ async def _read_account(
 async def _read(
     stack: Stack, row: Mapping[str, Any], account: Account | VendorError, taken: frozenset[str]
 ) -> _Reading:
-    payload = Payload(Part(row["part_kind"]), row["payload"]["text"], parent_id=row["parent_id"])
+    payload = Payload(Part(row["part_kind"]), row["payload"]["text"], _kinds_of_media(row), row["parent_id"])
     since: datetime = (row["first_attempt_at"] or row["publish_at"]) - READ_BACK
     try:
         if isinstance(account, VendorError):
@@ -108,6 +109,14 @@ async def _read(
         return _Reading(row, verdict, "unreadable", error=error.message[:500])
     return _Reading(
         row, _absent(row, stack.settings.publish_settle_seconds), "not_found", error="read back: it is not there"
+    )
+
+
+def _kinds_of_media(row: Mapping[str, Any]) -> tuple[Media, ...]:
+    """Pictures and videos stand in different lists of a page; nothing else of the media matters for reading."""
+    return tuple(
+        Media("", item.get("content_type") or mimetypes.guess_type(item["path"])[0] or "", item.get("size_bytes") or 0)
+        for item in row["payload"].get("media", ())
     )
 
 

@@ -1,6 +1,7 @@
 """What the publisher tells the operator: a table per client and day, pictures of the posts, lateness and cost."""
 
 import asyncio
+import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -13,6 +14,7 @@ from draggonnb_pipelines.domain.reports import (
     Markdown,
     PartitionKey,
     StepReport,
+    markdown_link,
     markdown_text,
 )
 from draggonnb_pipelines.errors import DraggonnbError
@@ -25,6 +27,7 @@ ROWS_SHOWN = 50
 PICTURES_SHOWN = 4
 PUNCTUAL_SECONDS = 60
 REPORTS_AT_ONCE = 8
+log = logging.getLogger(__name__)
 
 
 async def report_published(
@@ -44,6 +47,9 @@ async def report_published(
             try:
                 return key, await _key_report(stack, run_id, key, client)
             except (DraggonnbError, psycopg.Error) as error:
+                return key, reason_of(error)
+            except Exception as error:  # a row that cannot be shown must not hide the other clients' reports
+                log.exception("%s: the report broke", key.slug)
                 return key, reason_of(error)
 
     found = await asyncio.gather(*map(of_key, keys))
@@ -121,7 +127,7 @@ def _table(rows: Sequence[Mapping[str, Any]]) -> str:
     lines = ["| platform | account | part | status | late | post |", "|---|---|---|---|---|---|"]
     for row in rows:
         late = "" if row["lateness_seconds"] is None else f"{row['lateness_seconds']}\u00a0s"
-        link = f"[open]({row['platform_url']})" if row["platform_url"] else ""
+        link = markdown_link("open", row["platform_url"]) if row["platform_url"] else ""
         what = link or markdown_text(row["question"] or row["last_error"] or "", max_chars=160)
         account = markdown_text(row["account"], max_chars=40)
         lines.append(f"| {row['platform_id']} | {account} | {row['part_kind']} | {row['status']} | {late} | {what} |")

@@ -37,6 +37,9 @@ CHUNK_ROWS = 25  # rows between the intent and the answer: what a kill leaves to
 CLIENTS_AT_ONCE = 16
 # A client with a thousand posts holds up another's one no longer than this.
 TURN_SECONDS = 1.0
+# A run ends after about this long, so that clients who became due meanwhile are served by the next one, which starts
+# at once for whatever is left.
+RUN_SECONDS = 120.0
 LOOKS_AT_ONCE = 16
 CLIENTS_A_RUN = 1000
 MAX_IDLE_TURNS = 3
@@ -129,6 +132,7 @@ async def _work_off(stack: Stack, run_id: str, clients: Sequence[ClientRun], quo
     next post is due in seconds comes back then, and no worker waits for it."""
     waiting: asyncio.Queue[ClientRun] = asyncio.Queue()
     loop = asyncio.get_running_loop()
+    ends = time.monotonic() + RUN_SECONDS
     for client in clients:
         waiting.put_nowait(client)
 
@@ -140,7 +144,7 @@ async def _work_off(stack: Stack, run_id: str, clients: Sequence[ClientRun], quo
         while True:
             client = await waiting.get()
             in_seconds = await _try_turn(stack, run_id, client, quotas)
-            if in_seconds is None:
+            if in_seconds is None or time.monotonic() + in_seconds > ends:
                 waiting.task_done()
             else:
                 loop.call_later(in_seconds, come_back, client)
@@ -168,22 +172,27 @@ async def _try_turn(stack: Stack, run_id: str, client: ClientRun, quotas: Quotas
 
 
 async def _turn(stack: Stack, run_id: str, client: ClientRun, quotas: Quotas) -> float | None:
-    """Chunks of one client for as long as a turn lasts: its connection is open and warm. Returns in how many seconds
-    it wants another turn; None: it is done in this run."""
-    ends = time.monotonic() + TURN_SECONDS
-    while True:
-        claimed = await _claim(stack, run_id, client, quotas)
-        if claimed:
-            client.idle_turns = 0
-            client.tally.add(await publish_chunk(stack, client.organization, run_id, claimed, quotas))
-        else:
-            looked_at = await settle_unknown(stack, client.organization) + await take_back(stack, client.organization)
-            client.tally.read_back += looked_at
-            client.idle_turns = 0 if looked_at else client.idle_turns + 1
-        if len(claimed) < CHUNK_ROWS:
-            return await _rest(stack, client, quotas)
+    """Chunks of one client for as long as a turn lasts (its connection is open and warm), then what is unknown or to be
+    taken back. Returns in how many seconds it wants another turn; None: it is done in this run."""
+    ends, claimed, published = time.monotonic() + TURN_SECONDS, 0, 0
+    while chunk := await _claim(stack, run_id, client, quotas):
+        rows = await publish_chunk(stack, client.organization, run_id, chunk, quotas)
+        client.tally.add(rows)
+        claimed += len(chunk)
+        published += sum(row.published is not None for row in rows)
+        if len(chunk) < CHUNK_ROWS:
+            break
         if time.monotonic() > ends:
             return 0.0
+    in_seconds = await _rest(stack, client, quotas, is_tidy=0 < claimed == published)
+    if in_seconds is None or in_seconds > stack.settings.publish_ahead_seconds:
+        return None
+    looked_at = 0
+    if in_seconds <= 0:
+        looked_at = await settle_unknown(stack, client.organization) + await take_back(stack, client.organization)
+        client.tally.read_back += looked_at
+    client.idle_turns = 0 if claimed or looked_at else client.idle_turns + 1
+    return None if client.idle_turns > MAX_IDLE_TURNS else max(in_seconds, 0.05)
 
 
 async def _claim(stack: Stack, run_id: str, client: ClientRun, quotas: Quotas) -> list[dict[str, Any]]:
@@ -194,25 +203,28 @@ async def _claim(stack: Stack, run_id: str, client: ClientRun, quotas: Quotas) -
             await reap(stack, tenant)
             await cancel_outdated(tenant)
             client.was_begun = True
+        now = stack.now()
         claimed = PUBLISHING.claim_due(
             tenant.conn,
             run_id=run_id,
-            platforms=[str(platform) for platform in quotas.open_platforms(organization.id, stack.now())],
-            row_limit=CHUNK_ROWS,
+            platforms=[str(platform) for platform in quotas.open_platforms(organization.id, now)],
+            row_limit=min(CHUNK_ROWS, quotas.most_at_once(organization.id, now)),
             lease_seconds=LEASE_SECONDS,
         )
         return [row async for row in claimed]
 
 
-async def _rest(stack: Stack, client: ClientRun, quotas: Quotas) -> float | None:
-    """Nothing more is due now. Returns in how many seconds something is, where the run waits for that."""
+async def _rest(stack: Stack, client: ClientRun, quotas: Quotas, *, is_tidy: bool) -> float | None:
+    """Nothing more can be claimed now. Closes what is finished; returns in how many seconds the next thing is due.
+
+    Args:
+        is_tidy: all that was claimed is public, so that no part waits for one that will never be.
+    """
     async with stack.tenants.open(client.organization) as tenant:
-        await cancel_outdated(tenant)
+        if not is_tidy:
+            await cancel_outdated(tenant)
         await PUBLISHING.close_posts(tenant.conn)
-        in_seconds = await _next_due(stack, tenant, client, quotas)
-    if in_seconds is None or in_seconds > stack.settings.publish_ahead_seconds or client.idle_turns > MAX_IDLE_TURNS:
-        return None
-    return max(in_seconds, 0.05)
+        return await _next_due(stack, tenant, client, quotas)
 
 
 async def cancel_outdated(tenant: TenantDb) -> None:
@@ -236,7 +248,8 @@ async def _next_due(stack: Stack, tenant: TenantDb, client: ClientRun, quotas: Q
     now = stack.now()
     opened = quotas.open_platforms(client.organization.id, now)
     closed = [str(platform) for platform in stack.platforms if platform not in opened]
-    found = await PUBLISHING.next_due(tenant.conn, closed=closed, reopens_at=quotas.reopens_at(now))
+    reopens_in = (quotas.reopens_at(now) - now).total_seconds()  # our clock may differ from the database's
+    found = await PUBLISHING.next_due(tenant.conn, closed=closed, reopens_in=reopens_in)
     client.next_due_at, client.was_looked_into = found["at"], True
     return found["in_seconds"]
 

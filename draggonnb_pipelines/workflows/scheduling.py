@@ -32,7 +32,7 @@ _QUEUE_ROWS = UUID("6a7c5a1e-8a53-4f0e-9d3a-2f0f6f8f2c11")
 
 @dataclass(frozen=True)
 class Enqueued:
-    """One post as it was put on the queue; with a reason, why it was not."""
+    """One post as it was put on the queue; with a reason, why it was not, or not for all of its networks."""
 
     post_id: UUID
     publish_at: datetime
@@ -58,29 +58,34 @@ async def enqueue_ready(stack: Stack, organization: Organization) -> list[Enqueu
     the statement that takes it out of `approved`, and its rows have keys of their own."""
     enqueued: list[Enqueued] = []
     async with stack.tenants.open(organization) as tenant:
-        posts = [row async for row in SCHEDULING.approved_posts(tenant.conn, row_limit=POSTS_AT_ONCE)]
-        if not posts:
-            return []
-        accounts = [row async for row in SCHEDULING.accounts_of_platforms(tenant.conn)]
-        slots = [_slot(row) async for row in SCHEDULING.slots(tenant.conn)]
-        taken = {row["publish_at"] async for row in SCHEDULING.taken_times(tenant.conn)}
-        for post in posts:
-            at = _publish_at(post, slots, taken)
-            rows = queue_rows(post, accounts)
-            if rows:
-                taken.add(at.utc)
-            enqueued.append(await _enqueue(stack, tenant, post, at, rows))
+        while posts := [row async for row in SCHEDULING.approved_posts(tenant.conn, row_limit=POSTS_AT_ONCE)]:
+            accounts = [row async for row in SCHEDULING.accounts_of_platforms(tenant.conn)]
+            slots = [_slot(row) async for row in SCHEDULING.slots(tenant.conn)]
+            taken = {row["publish_at"] async for row in SCHEDULING.taken_times(tenant.conn)}
+            for post in posts:
+                at = _publish_at(post, slots, taken)
+                rows = queue_rows(post, accounts)
+                if rows:
+                    taken.add(at.utc)
+                enqueued.append(await _enqueue(stack, tenant, post, at, rows, _left_out(post, accounts)))
+            if len(posts) < POSTS_AT_ONCE:
+                break
     return enqueued
 
 
 async def _enqueue(
-    stack: Stack, tenant: TenantDb, post: Mapping[str, Any], at: Resolved, rows: Sequence[QueueRow]
+    stack: Stack,
+    tenant: TenantDb,
+    post: Mapping[str, Any],
+    at: Resolved,
+    rows: Sequence[QueueRow],
+    left_out: str | None,
 ) -> Enqueued:
     platforms = tuple(dict.fromkeys(row.platform for row in rows))
     if not rows:
+        where = ", ".join(post["platform_ids"]) or "no network"
         is_out = bool(post["spoken_account_ids"])
-        where = ", ".join(post["platform_ids"])
-        reason = f"an earlier revision is public on {where}" if is_out else f"no account is connected for {where}"
+        reason = f"an earlier revision is public on {where}" if is_out else left_out or f"it is for {where}"
         await SCHEDULING.refuse_post(tenant.conn, post_id=post["id"], rule="accounts", reason=reason)
         return Enqueued(post["id"], at.utc, 0, platforms, reason)
     keys = [f"post:{row.id}" for row in rows if row.part == 0]
@@ -98,6 +103,7 @@ async def _enqueue(
             revision=post["revision"],
             publish_at=at.utc,
             scheduled_local=as_text(at),
+            left_out=left_out,
             ids=[row.id for row in rows],
             platform_ids=[row.platform for row in rows],
             account_ids=[row.account_id for row in rows],
@@ -107,7 +113,7 @@ async def _enqueue(
             fingerprints=[fingerprint(row.payload["text"]) for row in rows],
         )
         count = len([row async for row in made])
-    return Enqueued(post["id"], at.utc, count, platforms)
+    return Enqueued(post["id"], at.utc, count, platforms, left_out)
 
 
 def queue_rows(post: Mapping[str, Any], accounts: Sequence[Mapping[str, Any]]) -> list[QueueRow]:
@@ -129,6 +135,16 @@ def queue_rows(post: Mapping[str, Any], accounts: Sequence[Mapping[str, Any]]) -
     return rows
 
 
+def _left_out(post: Mapping[str, Any], accounts: Sequence[Mapping[str, Any]]) -> str | None:
+    """Networks that the post is meant for and cannot go to: nobody may take that for published."""
+    connected = {account["platform_id"] for account in accounts}
+    nobody = [name for name in post["platform_ids"] if name not in connected]
+    wordless = [name for name in post["platform_ids"] if name in connected and not post["variants"].get(name)]
+    reasons = [f"no account is connected for {', '.join(nobody)}"] if nobody else []
+    reasons += [f"there are no words for {', '.join(wordless)}"] if wordless else []
+    return "; ".join(reasons) or None
+
+
 def _words(text: str, post: Mapping[str, Any]) -> dict[str, Any]:
     return {"text": text, "made_with_ai": post["made_with_ai"]}
 
@@ -139,7 +155,7 @@ def _publish_at(post: Mapping[str, Any], slots: Sequence[Slot], taken: set[datet
     zone, now = post["time_zone"] or post["timezone"], post["db_now"]
     if post["schedule"].get("as_soon_as_approved"):
         return _instant_in(post["approved_at"], zone)  # its lateness counts from then
-    if post["schedule"].get("next_free_slot") and post["scheduled_for"] < now:
+    if post["schedule"].get("next_free_slot") and post["scheduled_for"] < now and post["platform_ids"]:
         country = post["country"] if post["skips_public_holidays"] else None
         platform = Platform(post["platform_ids"][0])
         found = next_free_slot(slots, zone, now, taken, platform, skip_holidays=country)

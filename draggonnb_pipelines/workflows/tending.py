@@ -59,6 +59,9 @@ async def tend_clients(stack: Stack) -> Tended:
                 except (DraggonnbError, psycopg.Error) as error:
                     tended.troubles[organization.slug] = reason_of(error)
                     log.warning("%s: %s: %s", organization.slug, verb.__name__, reason_of(error))
+                except Exception as error:  # what a client's own rows brought about must not stop the others
+                    tended.troubles[organization.slug] = reason_of(error)
+                    log.exception("%s: %s broke", organization.slug, verb.__name__)
         tended.clients += 1
 
     await asyncio.gather(*map(tend, rows))

@@ -128,6 +128,38 @@ async def test_a_wrong_request_is_refused_by_name_and_nothing_is_stored(
     assert api.inbox() == []
 
 
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        (b'{"brief": "Beans \\u0000 beans"}', 422),
+        (b'{"brief": "Beans \\ud800 beans"}', 422),
+        (b'{"brief": "Beans", "\\ud800": 1}', 422),
+        (b'{"brief": {"a": "Beans"}}', 422),
+        (b'{"brief": "Beans", "template": "news\\u202egpj"}', 422),
+        (b'{"brief": "Beans", "requested_by": "a@b.example\\r\\nBcc: c@d.example"}', 422),
+        (b'{"brief": "Beans", "source": "recurring"}', 422),
+        (b'{"brief": "Beans", "media": [{"path": "a.jpg", "etag": "x"}]}', 422),
+        (b'{"brief": "Beans", "media": ["../media-outsider/a.jpg"]}', 422),
+        (b'{"brief": "Beans", "media": ["/a.jpg"]}', 422),
+        (b'{"brief": "Beans", "media": "a.jpg", "images": "b.jpg"}', 422),
+        (b'{"brief": "Beans", "brief": "Other beans"}', 400),
+        (b'{"brief": "Beans", "media": ' + b"[" * 100_000, 400),
+        (b'{"brief": "Beans \xff"}', 400),
+        (b'{"brief": "' + b"b" * 300_000 + b'"}', 413),
+    ],
+)
+async def test_a_hostile_body_is_refused_and_nothing_is_stored(
+    api: Api, http: httpx.AsyncClient, agency: Organization, body: bytes, status: int
+) -> None:
+    headers = token_of(agency) | {"content-type": "application/json"}
+
+    answer = await http.post(PATH, content=body, headers=headers)
+
+    assert answer.status_code == status
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert api.inbox() == []
+
+
 async def test_a_time_in_a_gap_of_the_clocks_is_refused(
     api: Api, http: httpx.AsyncClient, agency: Organization
 ) -> None:

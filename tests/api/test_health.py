@@ -36,13 +36,17 @@ async def test_health_tells_what_it_probed_and_claims_no_more(
         "supabase": "not configured",
         "n8n": "not configured",
         "vercel": "not configured",
-        "payfast": "not configured",
         "claude": "unreachable",
         "whatsapp": "unreachable",
         "mail": "unreachable",
+        "meta": "unreachable",
+        "linkedin": "unreachable",
+        "x": "unreachable",
+        "storage": "unreachable",
+        "payfast": "unreachable",
     }
     assert body["status"] == "degraded"
-    assert body["sandbox"] == ["claude", "whatsapp", "mail"]
+    assert body["sandbox"] == ["claude", "whatsapp", "mail", "meta", "linkedin", "x", "storage", "payfast"]
     assert set(body["metrics"]) == {"active_clients", "monthly_posts", "system_uptime", "uptime_seconds"}
     assert (body["metrics"]["monthly_posts"], body["metrics"]["system_uptime"]) == (0, "100.0%")
 
@@ -119,6 +123,8 @@ async def test_the_docs_describe_every_route_without_loading_anything(http: http
         "/api/health",
         "/proposals/{token}",
         "/proposals/{token}/accept",
+        "/reviews/{token}",
+        "/webhook/{slug}/generate-content",
         "/webhook/{slug}/leads",
         "/webhooks/whatsapp",
     }

@@ -2,6 +2,7 @@
 
 import base64
 import os
+import re
 import shutil
 import uuid
 from collections.abc import Callable, Iterator
@@ -12,9 +13,11 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from draggonnb_pipelines.cli import installation_probes
 from draggonnb_pipelines.cli.findings import Verdict
 from draggonnb_pipelines.cli.service_probes import model_finding, template_finding
 from draggonnb_pipelines.resources.postgres import dsn_for
+from draggonnb_pipelines.settings import Settings
 from tests.cli.conftest import Cli, clean_environment
 from tests.sandbox_process import Sandbox
 
@@ -42,11 +45,13 @@ def test_what_answers_is_ok_and_the_sandbox_is_said_loudly(
         ended = cli("doctor", DRAGGONNB_SANDBOX_PORT=str(sandbox.port))
 
     found = verdicts(ended.out)
-    assert found["vendors"][1].startswith("SANDBOX: claude, whatsapp, mail: no real vendor is called")
+    names = "claude, whatsapp, mail, meta, linkedin, x, storage"
+    assert found["vendors"][1].startswith(f"SANDBOX: {names}")
     for check in (
         *("Python", "packages", "settings", "state directory", "installation", "database server"),
         *("master migrations", "tenant template", "tenants", "master keys", "API"),
-        *("Claude (SANDBOX)", "WhatsApp (SANDBOX)", "SMTP (SANDBOX)"),
+        *("Claude (SANDBOX)", "WhatsApp (SANDBOX)", "SMTP (SANDBOX)", "Meta (SANDBOX)", "LinkedIn (SANDBOX)"),
+        *("X (SANDBOX)", "media storage (SANDBOX)"),
     ):
         assert found[check][0] == "ok", (check, ended.out)
     assert found["tenants"] == ("ok", "1 of 1 answer, none is behind")
@@ -54,6 +59,15 @@ def test_what_answers_is_ok_and_the_sandbox_is_said_loudly(
     # Dagster does not run here, and that is all that is wrong.
     assert {check for check, (verdict, _) in found.items() if verdict == "FAULT"} == {"Dagster daemon", "Dagster UI"}
     assert ended.code == 1
+
+
+def test_each_sandboxed_vendor_has_a_variable_that_makes_it_real():
+    settings = Settings(_env_file=None)  # pyright: ignore[reportCallIssue]
+
+    named = re.findall(r"DRAGGONNB_\w+", installation_probes.sandbox(settings).remedy)
+
+    assert len(named) == len(set(named)) == len(settings.sandboxed_vendors)
+    assert {name.removeprefix("DRAGGONNB_").lower() for name in named} <= set(Settings.model_fields)
 
 
 def test_broken_things_are_named_with_a_remedy_each(cli: Cli, tenant: MakeTenant, sandbox: Sandbox):

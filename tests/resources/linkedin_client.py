@@ -47,7 +47,7 @@ async def picture(door: HttpDoor, base: str, name: str = "square.jpg", **change:
 
 async def page(door: HttpDoor, url: str | None) -> str:
     """What a visitor of a post's link sees."""
-    return (await door.call("visitor", "GET", url or "", idempotent=True, sort=by_status)).text
+    return (await door.call("visitor", "GET", url or "", idempotent=True, sort=by_status)).content.decode()
 
 
 async def prepared(client: LinkedIn, payload: Payload, *, most: int = 30) -> Prepared:

@@ -5,10 +5,10 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
-import httpx
 from aiohttp import hdrs
 
 from draggonnb_pipelines.errors import ErrorClass, VendorError
+from draggonnb_pipelines.resources.exchange import Answer
 
 Behave = Callable[["Seen", asyncio.StreamWriter], Awaitable[None]]
 
@@ -64,7 +64,7 @@ def answer(status: int = 200, body: bytes = b"{}", **headers: str) -> bytes:
     return f"HTTP/1.1 {status} Status\r\n{lines}\r\n".encode() + body
 
 
-def by_status(response: httpx.Response) -> VendorError | None:
+def by_status(response: Answer) -> VendorError | None:
     """An adapter's sorting, as plain as can be."""
     if response.status_code == 429:
         return VendorError("acme", ErrorClass.THROTTLED, "quota", status=429)

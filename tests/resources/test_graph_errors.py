@@ -4,20 +4,20 @@ import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import httpx
 import pytest
 
 from draggonnb_pipelines.domain.publishing import Limits
 from draggonnb_pipelines.errors import ErrorClass
+from draggonnb_pipelines.resources.exchange import Answer
 from draggonnb_pipelines.resources.graph_errors import limits_of, sort_graph
 
 NOW = datetime(2026, 11, 23, 10, 0, tzinfo=UTC)
 E = ErrorClass
 
 
-def response(status: int, error: dict[str, Any] | None = None, **headers: str) -> httpx.Response:
+def response(status: int, error: dict[str, Any] | None = None, **headers: str) -> Answer:
     content = b"<html>gateway</html>" if error is None else json.dumps({"error": error}).encode()
-    return httpx.Response(status, content=content, headers={k.replace("_", "-"): v for k, v in headers.items()})
+    return Answer(status, {k.replace("_", "-"): v for k, v in headers.items()}, content)
 
 
 def sorted_class(status: int, error: dict[str, Any] | None, *, is_irreversible: bool) -> ErrorClass:

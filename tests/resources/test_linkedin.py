@@ -179,7 +179,7 @@ async def test_a_used_up_day_ends_at_midnight_utc_and_is_not_waited_for(
 
     error = raised.value
     assert (error.error_class, error.retry_after_seconds) == (ErrorClass.THROTTLED, 14 * 3600)
-    assert error.limits == Limits(app_remaining=0, app_resets_at=(NOW + timedelta(days=1)).replace(hour=0))
+    assert error.limits == Limits(account_remaining=0, account_resets_at=(NOW + timedelta(days=1)).replace(hour=0))
     assert (waits, sandbox.public("linkedin")) == ([], [])
 
 

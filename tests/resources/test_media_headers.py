@@ -66,6 +66,12 @@ def test_every_cut_of_a_film_is_survived():
         assert read_header(film[:end]).width in (None, 1080)
 
 
+def test_boxes_that_hold_themselves_without_end_are_not_followed():
+    head = b"\0\0\0\x08ftyp" + b"\0\0\0\0moov" * 30_000
+
+    assert read_header(head) == MediaHeader("video/mp4")
+
+
 def test_a_picture_that_claims_absurd_pixels_is_not_decoded():
     png = bytearray(picture("PNG", 10, 10))
     png[16:24] = (60_000).to_bytes(4, "big") * 2

@@ -49,7 +49,7 @@ async def test_only_the_beginning_is_read_and_the_name_is_not_believed(door: Htt
 
     found = await media.inspect(await media.sign("clients", "a b/really é.jpg", seconds=60))
 
-    assert found == StoredMedia("image/png", len(png) + 1_000_000, 1080, 1080)
+    assert found == StoredMedia("image/png", len(png) + 1_000_000, 1080, 1080, etag=found.etag)
     assert sandbox.journal("storage")[-1]["headers"]["range"] == f"bytes=0-{HEAD_BYTES - 1}"
 
 
@@ -59,7 +59,21 @@ async def test_a_file_that_is_no_media_says_so(door: HttpDoor, sandbox: Sandbox)
 
     found = await media.inspect(await media.sign("clients", "page.jpg", seconds=60))
 
-    assert found == StoredMedia("application/octet-stream", 26)
+    assert found == StoredMedia("application/octet-stream", 26, etag=found.etag)
+
+
+async def test_another_file_of_the_same_name_and_size_has_another_digest(door: HttpDoor, sandbox: Sandbox):
+    media = storage(door, sandbox.url)
+    # They differ far behind the part that is read.
+    put(sandbox, "clients/one.jpg", b"\xff\xd8\xff" + bytes(HEAD_BYTES) + b"a")
+    put(sandbox, "clients/two.jpg", b"\xff\xd8\xff" + bytes(HEAD_BYTES) + b"b")
+
+    one = await media.inspect(await media.sign("clients", "one.jpg", seconds=60))
+    two = await media.inspect(await media.sign("clients", "two.jpg", seconds=60))
+
+    assert one.size_bytes == two.size_bytes
+    assert one.etag
+    assert one.etag != two.etag
 
 
 async def test_a_missing_file_is_named(door: HttpDoor, sandbox: Sandbox):

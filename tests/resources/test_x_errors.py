@@ -3,11 +3,11 @@
 import json
 from datetime import UTC, datetime
 
-import httpx
 import pytest
 
 from draggonnb_pipelines.domain.publishing import Limits
 from draggonnb_pipelines.errors import ErrorClass
+from draggonnb_pipelines.resources.exchange import Answer
 from draggonnb_pipelines.resources.x_errors import BY_DETAIL, BY_STATUS, BY_TYPE, Refusal, limits_of, sort_by
 
 NOW = datetime(2026, 11, 23, 10, 0, tzinfo=UTC)
@@ -16,9 +16,9 @@ AS_POST = sort_by(may_repeat=False, now=lambda: NOW, is_post=True)
 AS_READ = sort_by(may_repeat=True, now=lambda: NOW)
 
 
-def response(status: int, body: object = None, **headers: str | int) -> httpx.Response:
+def response(status: int, body: object = None, **headers: str | int) -> Answer:
     named = {f"x-{name.replace('_', '-')}": str(value) for name, value in headers.items()}
-    return httpx.Response(status, content=json.dumps(body).encode(), headers=named)
+    return Answer(status, named, json.dumps(body).encode())
 
 
 def problem(status: int, detail: str = "Something", kind: str = "about:blank") -> dict[str, object]:

@@ -46,7 +46,7 @@ OTHER_FAULTS = (
 )
 PUBLISHER, CONNECTIONS, SERVER = "publisher", "connections", "database server"
 CLIENTS_A_STEP = 5
-PATIENCE_SECONDS = 8.0  # for a call to be in flight; then whatever is at work will do
+PATIENCE_SECONDS = 5.0  # for a call to be in flight; then whatever is at work will do
 AIM_SECONDS = 0.6
 CLOCK_SHIFTS_HOURS = (-5, -1, 0, 1, 5)
 JUMPS_HOURS = (-1, 1)
@@ -80,7 +80,7 @@ class Chaos:
 
     def step(self, crew: Crew, mode: Mode, victim: str, posts: int) -> None:
         """Approve some posts of a few clients, and kill the victim while they are being published."""
-        slugs = self.chance.sample(sorted(self.world.organizations), CLIENTS_A_STEP)
+        slugs = self.chance.sample(self.world.clients, CLIENTS_A_STEP)
         self._script(hang=victim == CONNECTIONS)
         for number in range(posts):
             self.world.approve(slugs[number % len(slugs)])
@@ -97,7 +97,7 @@ class Chaos:
 
     def finish(self, crew: Crew, seconds: float) -> None:
         """No more kills: a publisher brings to an end what is left, as minutes and hours pass."""
-        everyone = sorted(self.world.organizations)
+        everyone = self.world.clients
         self.world.sandbox.clear_faults()
         self.world.sandbox.disconnect()  # and with it the answers that would never come
         deadline = time.monotonic() + seconds
@@ -137,13 +137,13 @@ class Chaos:
         elif victim == CONNECTIONS:
             self.world.sandbox.disconnect()
         else:
-            assert self.world.crash_server(self.chance)
+            self.world.crash_server(self.chance)
         return phase
 
 
 def phase_of(states: Counter[str]) -> str:
     """How far the rows were, the most dangerous first."""
-    names = {"calling": "call in flight", "unknown": "reading back", "claimed": "preparing", "scheduled": "waiting"}
+    names = {"calling": "call in flight", "unknown": "outcome unknown", "claimed": "preparing", "scheduled": "waiting"}
     return next((name for state, name in names.items() if states[state]), "at rest")
 
 

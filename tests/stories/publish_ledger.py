@@ -15,7 +15,10 @@ select q.id, q.platform_id, a.external_id, q.payload ->> 'text' as text, q.part,
        q.platform_post_id, q.error_class, q.last_error, q.question
 from content_queue q join social_accounts a on a.id = q.account_id
 """
-USED = "select coalesce(sum(used), 0)::int as used, coalesce(sum(reserved), 0)::int as reserved from usage_counters where metric = 'posts_monthly'"
+USED = """
+select coalesce(sum(used), 0)::int as used, coalesce(sum(reserved), 0)::int as reserved
+from usage_counters where metric = 'posts_monthly'
+"""
 STEPS = "select step || ': ' || outcome as name, count(*) as n from publish_attempts group by 1"
 
 
@@ -47,7 +50,7 @@ def judge(world: World) -> Ledger:
     ledger.lost = [one for one in world.expected if not public[one]]
     ledger.doubled = [one for one, count in public.items() if count > 1]
     ledger.strange = [one for one in public if one not in asked]
-    for slug in world.organizations:
+    for slug in world.clients:
         _read_client(world, slug, ids, ledger)
     for platform in PLATFORM_IDS:
         for entry in world.sandbox.journal(platform):
@@ -69,6 +72,8 @@ def _read_client(world: World, slug: str, ids: dict[Expected, str], ledger: Ledg
     posts = sum(row["part"] == 0 and row["status"] == "published" for row in rows)
     if (used["used"], used["reserved"]) != (posts, 0):
         held = world.ask(slug, ("select key from usage_reservations where state = 'held'", None))
-        ledger.usage.append(f"{slug}: {posts} posts are published, {used['used']} counted, {used['reserved']} held: {held}")
+        ledger.usage.append(
+            f"{slug}: {posts} posts are published, {used['used']} counted, {used['reserved']} held: {held}"
+        )
     for step in world.ask(slug, (STEPS, None)):
         ledger.steps[step["name"]] += step["n"]

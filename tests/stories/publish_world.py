@@ -5,6 +5,7 @@ clock. Not here: the publishers (`publish_crew.py`), and what must come of it al
 """
 
 import asyncio
+import atexit
 import contextlib
 import json
 import random
@@ -20,7 +21,7 @@ from uuid import UUID, uuid4, uuid5
 
 import psutil
 import psycopg
-from psycopg.rows import dict_row
+from psycopg.rows import DictRow, dict_row
 
 from draggonnb_pipelines.domain.organizations import Organization
 from draggonnb_pipelines.domain.publishing import Platform
@@ -36,9 +37,10 @@ from tests.sandbox_process import Sandbox, sandbox_process
 from tests.stories.publish_worker import settings_of
 from tests.workflows.publish_work import PLATFORM_IDS, SQUARE, account_id_of, connect
 
+OUTSIDER = "outsider"
 SETTLE_SECONDS = 2.0
 MASTER = "chaos_master"
-PATIENCE_SECONDS = 30  # a crashed server is back within seconds
+PATIENCE_SECONDS = 120  # a crashed server is back within seconds, on a machine that is not busy
 _POSTS = UUID("0f4b3a52-6f5e-4f0e-8d53-6a4f6a5f7c10")
 # Retries, looks and pauses that wait for minutes: they are up now. Of an unknown row a whole settle time is left.
 TIME_PASSES = """
@@ -50,6 +52,9 @@ with retried as (
 )
 update social_accounts set paused_until = null where paused_until > now() + interval '2 seconds'
 """
+AGENDA_PASSES = (
+    "update publishing_agenda set next_due_at = now() where next_due_at > now() and next_due_at <> 'infinity'"
+)
 # A clock that jumps ahead makes everything that was written before it older, and the other way round.
 CLOCK_JUMPS = """
 with moved as (
@@ -74,6 +79,13 @@ on conflict (organization_id) do update set next_due_at = now(), notes = publish
 """
 
 
+ALIVE = """
+select run_id from unnest(%s::text[]) as asked (run_id)
+where hashtextextended(run_id, 17) in (select (classid::bigint << 32) | objid::bigint from pg_locks
+                                       where locktype = 'advisory' and objsubid = 1 and granted)
+"""
+
+
 @dataclass(frozen=True)
 class Expected:
     """One thing that the public must see, once."""
@@ -95,6 +107,11 @@ class World:
     posts: int = 0
     expected: list[Expected] = field(default_factory=list)
 
+    @property
+    def clients(self) -> list[str]:
+        """Those who publish."""
+        return sorted(set(self.organizations) - {OUTSIDER})
+
     def ask(self, slug: str | None, *statements: tuple[str, Any]) -> list[dict[str, Any]]:
         """Statements in one transaction of a client's database (None: the master's); again while the server is away."""
         name = self.organizations[slug].database_name if slug else None
@@ -102,7 +119,7 @@ class World:
         deadline = time.monotonic() + PATIENCE_SECONDS
         while True:
             try:
-                with psycopg.connect(dsn, row_factory=dict_row) as conn:
+                with psycopg.Connection[DictRow].connect(dsn, row_factory=dict_row) as conn:
                     cursor = conn.cursor()
                     for statement, values in statements:
                         cursor.execute(statement.encode(), values)
@@ -133,11 +150,15 @@ class World:
             self.expected += [Expected(platform, account, one) for one in words]
 
     def states(self, slugs: Sequence[str]) -> Counter[str]:
-        """How many rows of these clients' queues stand where."""
+        """How many rows of these clients' queues stand where. What a dead run was calling for is unknown already."""
+        query = "select status, run_id, count(*) as n from content_queue group by 1, 2"
+        rows = [row for slug in slugs for row in self.ask(slug, (query, None))]
+        callers = {row["run_id"] for row in rows if row["status"] == "calling"}
+        alive = {row["run_id"] for row in self.ask(None, (ALIVE, (list(callers),)))}
         found: Counter[str] = Counter()
-        for slug in slugs:
-            for row in self.ask(slug, ("select status, count(*) as n from content_queue group by 1", None)):
-                found[row["status"]] += row["n"]
+        for row in rows:
+            is_cut_off = row["status"] == "calling" and row["run_id"] not in alive
+            found["unknown" if is_cut_off else row["status"]] += row["n"]
         return found
 
     def is_done(self, slugs: Sequence[str]) -> bool:
@@ -150,28 +171,36 @@ class World:
     def time_passes(self, slugs: Sequence[str]) -> None:
         for slug in slugs:
             self.ask(slug, (TIME_PASSES, {"settle": SETTLE_SECONDS}))
+        self.ask(None, (AGENDA_PASSES, None))
 
     def clock_jumps(self, slug: str, jump: timedelta) -> None:
         """The database's clock jumps, while runs have rows in hand."""
         self.ask(slug, (CLOCK_JUMPS, {"jump": jump}))
 
-    def crash_server(self, chance: random.Random) -> bool:
+    def crash_server(self, chance: random.Random) -> None:
         """SIGKILL one of the server's own processes: it throws all connections out and recovers from its log."""
         assert self.server is not None
-        postmaster = int((self.server / "pg" / "postmaster.pid").read_text().split()[0])
-        backends = [child for child in psutil.Process(postmaster).children() if _serves_a_client(child)]
-        if not backends:
-            return False
+        postmaster = psutil.Process(int((self.server / "pg" / "postmaster.pid").read_text().split()[0]))
+        backends: list[psutil.Process] = []
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while not backends:
+            assert time.monotonic() < deadline, "nobody is connected to the server"
+            backends = [child for child in postmaster.children() if _serves_a_client(child)]
         chance.choice(backends).kill()
-        return True
 
 
 @contextlib.contextmanager
 def publishing_world(clients: int) -> Iterator[World]:
-    """Clients with an account on each network, on a server, databases and a sandbox of their own; removed at the end."""
+    """Clients with an account on each network, on a server and with a sandbox of their own; removed at the end.
+
+    The outsider has accounts too, and nothing to publish.
+    """
     directory = Path(f"/var/tmp/draggonnb-chaos-{uuid4().hex[:8]}")
+    # Besides the removal below: at the very end the server's wheel makes the directory anew, for its lock.
+    atexit.register(shutil.rmtree, directory, ignore_errors=True)
     try:
         with embedded_server(directory) as server_dsn, sandbox_process() as sandbox:
+            _recover_quickly(server_dsn)
             ensure_tenant_template(server_dsn)
             ensure_database(server_dsn, MASTER)
             master_dsn = dsn_for(server_dsn, MASTER)
@@ -181,10 +210,19 @@ def publishing_world(clients: int) -> Iterator[World]:
                 "sandbox_port": sandbox.port,
                 "publish_settle_seconds": SETTLE_SECONDS,
             }
-            organizations = asyncio.run(_create(values, [f"c{number:02}-roastery" for number in range(1, clients + 1)]))
+            organizations = asyncio.run(
+                _create(values, [OUTSIDER, *(f"c{number:02}-roastery" for number in range(1, clients + 1))])
+            )
             yield World(sandbox, master_dsn, organizations, values, directory)
     finally:
         shutil.rmtree(directory, ignore_errors=True)
+
+
+def _recover_quickly(server_dsn: str) -> None:
+    """After a crash the server syncs all files of all clients one by one; one call for the file system is as good."""
+    with contextlib.closing(psycopg.connect(server_dsn, autocommit=True)) as conn:
+        conn.execute("alter system set recovery_init_sync_method = 'syncfs'")
+        conn.execute("select pg_reload_conf()")
 
 
 async def _create(values: dict[str, Any], slugs: Sequence[str]) -> dict[str, Organization]:

@@ -66,7 +66,7 @@ async def refusal(stack: Stack, sandbox: Sandbox, client: Organization, **body: 
         ),
         ({"platforms": ["linkedin"]}, "platforms", "linkedin: the account @linkedin needs to be connected again"),
         ({"template": "Anouncement"}, "template", "'Anouncement' is none of the templates; did you mean Announcement?"),
-        ({"media": ["missing.jpg"]}, "media[0].path", "the file media/missing.jpg is not in the storage"),
+        ({"media": ["missing.jpg"]}, "media[0].path", "the file media-draggonnb/missing.jpg is not in the storage"),
         (
             {"platforms": ["x"], "media": [f"{name}.jpg" for name in ("square", "portrait", "landscape", "too-wide")]
              + ["square.png"]},

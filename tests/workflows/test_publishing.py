@@ -76,7 +76,7 @@ async def test_an_answer_that_is_lost_after_acceptance_is_settled_by_reading_the
 
 
 @pytest.mark.parametrize("platform", ["facebook", "linkedin", "x"])
-async def test_a_call_that_never_arrived_is_made_again_after_the_platform_was_read(
+async def test_a_call_that_never_arrived_is_made_again_after_the_platform_was_read_twice(
     stack: Stack, agency: Organization, sandbox: Sandbox, platform: str
 ) -> None:
     await connect(stack, agency, Platform(platform))
@@ -84,6 +84,9 @@ async def test_a_call_that_never_arrived_is_made_again_after_the_platform_was_re
     sandbox.faults(PUBLISH_ROUTES[platform], {"kind": "drop_before_accept"})
 
     await publish(stack, agency)
+    await make_due(stack, agency)
+    await publish(stack, agency)
+    assert words(sandbox, platform) == []
     await make_due(stack, agency)
     await publish(stack, agency)
 

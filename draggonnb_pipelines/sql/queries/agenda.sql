@@ -85,7 +85,7 @@ insert into app_quotas (vendor, remaining, used_percent, resume_at)
 values (:vendor, :remaining, :used_percent, :resume_at)
 on conflict (vendor) do update
 set remaining = excluded.remaining, used_percent = excluded.used_percent,
-    resume_at = greatest(app_quotas.resume_at, excluded.resume_at);
+    resume_at = greatest(case when app_quotas.resume_at > now() then app_quotas.resume_at end, excluded.resume_at);
 
 -- name: stop_vendor!
 insert into app_quotas (vendor, stopped_reason) values (:vendor, :reason)

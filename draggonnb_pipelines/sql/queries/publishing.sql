@@ -166,9 +166,13 @@ left join content_queue root on t.part > 0 and root.post_id = t.post_id and root
 order by t.first_attempt_at, t.id;
 
 -- name: taken_ids
--- Ids at the platforms that rows of these accounts own already.
+-- Ids at the platforms that rows of these accounts own already; a row may have waited for its time ever so long.
 select account_id, platform_post_id from content_queue
-where account_id = any(:account_ids) and platform_post_id is not null and created_at > now() - interval '120 days';
+where account_id = any(:account_ids) and platform_post_id is not null and updated_at > now() - interval '120 days';
+
+-- name: owner_of$
+-- The row that owns what a platform names as already there.
+select id from content_queue where account_id = :account_id and platform_post_id = :platform_post_id;
 
 -- name: settle_unknown
 -- What reading the platform showed; only for the look that took the row.
@@ -251,7 +255,7 @@ with times as (
     select case q.status
         when 'scheduled' then greatest(
             q.due_at, coalesce(a.paused_until, '-infinity'),
-            case when q.platform_id = any(:closed) then cast(:reopens_at as timestamptz) else '-infinity' end)
+            case when q.platform_id = any(:closed) then now() + make_interval(secs => :reopens_in) else '-infinity' end)
         when 'claimed' then greatest(q.lease_until, now()) when 'calling' then greatest(q.lease_until, now())
         else q.due_at end as at
     from content_queue q join social_accounts a on a.id = q.account_id

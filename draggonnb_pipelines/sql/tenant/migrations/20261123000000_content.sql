@@ -3,11 +3,13 @@
 alter table organizations
     add column country text not null default 'ZA' check (country ~ '^[A-Z]{2}$'),
     add column skips_public_holidays boolean not null default true,
-    add column media_bucket text not null default 'media' check (media_bucket ~ '^[A-Za-z0-9_-]{1,63}$'),
+    add column media_bucket text not null generated always as ('media-' || slug) stored,
     add column reminder_hours integer not null default 24 check (reminder_hours between 1 and 720),
     add column escalation_hours integer not null default 48 check (escalation_hours between 1 and 1440),
     add column undo_hours integer not null default 24 check (undo_hours between 0 and 720);
 comment on column organizations.country is 'Whose public holidays the next free slot passes over.';
+comment on column organizations.media_bucket is
+    'The client''s own bucket: one storage and one key serve all clients, so a path must never lead into another''s.';
 comment on column organizations.undo_hours is 'For how long a published post may be taken back.';
 grant update (country, skips_public_holidays, reminder_hours, escalation_hours, undo_hours) on organizations
     to authenticated;
@@ -31,8 +33,8 @@ select app.protect('brand_rules', '{owner,admin,editor,approver,viewer}', '{owne
 create table posting_slots (
     id uuid primary key default gen_random_uuid(),
     weekday smallint not null check (weekday between 1 and 7),
-    at_local time not null,
-    platform_ids text[] not null default '{}',
+    at_local time not null check (at_local < '24:00'),
+    platform_ids text[] not null default '{}' check (platform_ids <@ '{facebook,instagram,linkedin,x}'),
     created_at timestamptz not null default now(),
     updated_at timestamptz not null default now(),
     unique (weekday, at_local)
@@ -75,9 +77,9 @@ create table recurring_requests (
     every smallint not null default 1 check (every between 1 and 52),
     unit text not null check (unit in ('day', 'week')),
     weekdays smallint[] not null default '{}' check (weekdays <@ '{1,2,3,4,5,6,7}'::smallint[]),
-    at_local time not null,
-    starts_on date not null default current_date,
-    until date,
+    at_local time not null check (at_local < '24:00'),
+    starts_on date not null default current_date check (starts_on between '2000-01-01' and '2100-01-01'),
+    until date check (until <= '2100-01-01'),
     is_paused boolean not null default false,
     last_occurrence date,
     created_at timestamptz not null default now(),
@@ -87,6 +89,12 @@ create table recurring_requests (
 comment on table recurring_requests is 'Posts that are asked for again and again; each occurrence is a request of its own, made once.';
 select app.keep_updated_at('recurring_requests');
 select app.protect('recurring_requests', '{owner,admin,editor,approver,viewer}', '{owner,admin,editor}');
+-- What has been made, and since when a rule counts, is not for people to say.
+revoke insert, update on recurring_requests from authenticated;
+grant insert (name, request, every, unit, weekdays, at_local, starts_on, until, is_paused) on recurring_requests
+    to authenticated;
+grant update (name, request, every, unit, weekdays, at_local, starts_on, until, is_paused) on recurring_requests
+    to authenticated;
 
 alter table ai_generation_log
     add column content_request_id uuid references content_requests (id) on delete set null;

@@ -66,3 +66,23 @@ alter table social_accounts
     add column data_access_expires_at timestamptz;
 comment on column social_accounts.refresh_started_at is 'Committed before a single-use refresh token is spent; null once the new pair is stored.';
 grant select (data_access_expires_at, last_checked_at) on social_accounts to authenticated;
+
+-- A post that is moved in the dashboard while it is on the queue goes out at its new time.
+create function app.move_scheduled_post() returns trigger
+language plpgsql security definer set search_path = '' as $$
+begin
+    update public.content_queue q
+    set publish_at = new.scheduled_for, due_at = new.scheduled_for
+    where q.post_id = new.id and q.revision = new.revision and q.status = 'scheduled'
+      and not exists (
+          select from public.content_queue begun
+          where begun.post_id = q.post_id and begun.account_id = q.account_id and begun.revision = q.revision
+            and begun.attempts > 0);
+    return null;
+end
+$$;
+comment on function app.move_scheduled_post() is 'Moves what is still to come; where a call was begun, the rest follows at its own pace.';
+create trigger move_scheduled after update of scheduled_for on social_posts
+    for each row when (old.status = 'scheduled' and new.status = 'scheduled'
+                       and new.scheduled_for is distinct from old.scheduled_for)
+    execute function app.move_scheduled_post();
