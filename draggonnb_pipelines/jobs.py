@@ -83,7 +83,8 @@ publish_due_posts = dg.define_asset_job(
     selection=CONTENT_ASSETS,
     description="What is due goes out, unknown outcomes are read back. Launched by `publishing_agenda` and every 15 "
     "minutes for everybody; the config `everyone` looks into every organization.",
-    tags={**INBOX_TAGS, "dagster/priority": "20"},
+    # A run ends by itself after two minutes; one that hangs holds its rows until it is ended.
+    tags={**INBOX_TAGS, "dagster/priority": "20", "dagster/max_runtime": "900"},
     executor_def=dg.in_process_executor,
 )
 

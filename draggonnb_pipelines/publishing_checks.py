@@ -42,8 +42,8 @@ def punctuality_of(master: MasterQueries, now: datetime) -> dg.AssetCheckResult:
     remedy = "" if is_punctual else " Look at the runs of publish_due_posts, and at the daemon's health."
     return dg.AssetCheckResult(
         passed=is_punctual,
-        description=f"{found['waiting']} organizations have something due, the oldest for {late // timedelta(minutes=1)} min."
-        + remedy,
+        description=f"{found['waiting']} organizations have something due, the oldest for "
+        f"{late // timedelta(minutes=1)} min.{remedy}",
         metadata={"organizations": found["waiting"], "oldest (minutes)": late.total_seconds() / 60},
     )
 

@@ -68,4 +68,8 @@ check_leads_hourly = dg.ScheduleDefinition(
 )
 def publish_quarter_hourly(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRequest]:
     for shard in range(load_settings().shards):
-        yield dg.RunRequest(run_config=content_config(shard=shard, everyone=True), tags={"draggonnb/sweep": str(shard)})
+        yield dg.RunRequest(
+            run_key=f"{context.scheduled_execution_time:%Y-%m-%dT%H:%M}/{shard}",  # Dagster refuses several without
+            run_config=content_config(shard=shard, everyone=True),
+            tags={"draggonnb/sweep": str(shard)},
+        )

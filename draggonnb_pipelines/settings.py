@@ -19,6 +19,7 @@ from draggonnb_pipelines.errors import OperatorError
 
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
 SANDBOX_SECRET = "sandbox"
+LEAST_SETTLE_SECONDS = 90.0
 # In the form of a real one, since the Supabase CLI takes no other.
 SANDBOX_SUPABASE_TOKEN = "sbp_" + "0" * 40
 # PayFast publishes these for its own sandbox; ours takes them too.
@@ -87,7 +88,7 @@ class Settings(BaseSettings):
     linkedin_version: str = Field(default="202607", pattern=r"^\d{6}$")
     x_client_id: str | None = None
     x_client_secret: SecretStr | None = None
-    publish_in_flight: int = Field(default=200, ge=1, le=1000)
+    publish_in_flight: int = Field(default=400, ge=1, le=2000)
     publish_settle_seconds: float = Field(default=120.0, ge=0)
     publish_ahead_seconds: float = Field(default=5.0, ge=0, le=30)
     storage_base_url: str | None = None
@@ -154,6 +155,11 @@ class Settings(BaseSettings):
         ):
             if getattr(self, secret) and not getattr(self, needed):
                 raise ValueError(f"DRAGGONNB_{needed.upper()} is needed with DRAGGONNB_{secret.upper()}")
+            if secret != "storage_key" and getattr(self, secret) and self.publish_settle_seconds < LEAST_SETTLE_SECONDS:
+                raise ValueError(
+                    f"DRAGGONNB_PUBLISH_SETTLE_SECONDS must be {LEAST_SETTLE_SECONDS:.0f} at least with real networks: "
+                    "a call may be that long under way"
+                )
         return self
 
     @model_validator(mode="after")

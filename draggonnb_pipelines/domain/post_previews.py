@@ -6,7 +6,9 @@ media themselves are not loaded: their addresses are signed and expire; a box sa
 
 import base64
 import html
-import textwrap
+import itertools
+import re
+import unicodedata
 from collections.abc import Mapping
 from typing import Any
 
@@ -17,6 +19,7 @@ _LINE_HEIGHT = 20
 _CHARS_A_LINE = 52
 _MAX_LINES = 14
 _MEDIA_HEIGHT = 120
+_NOT_XML = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _COLOURS = {"facebook": "#1877f2", "instagram": "#c13584", "linkedin": "#0a66c2", "x": "#0f1419"}
 _NAMES = {"facebook": "Facebook", "instagram": "Instagram", "linkedin": "LinkedIn", "x": "X"}
 
@@ -78,9 +81,48 @@ def _media_box(media: list[Mapping[str, Any]], top: int) -> str:
 
 
 def _lines(text: str) -> list[str]:
-    lines = [line for part in text.splitlines() for line in textwrap.wrap(part, _CHARS_A_LINE) or [""]]
+    lines = [line for part in _drawable(text).splitlines() for line in _wrapped(part)]
     return lines if len(lines) <= _MAX_LINES else [*lines[: _MAX_LINES - 1], "…"]
 
 
+def _wrapped(part: str) -> list[str]:
+    """Lines that fit into the card, by the room that their characters need; a word without end is cut."""
+    lines = [""]
+    for word in part.split():
+        line = f"{lines[-1]} {word}".strip()
+        if _room(line) <= _CHARS_A_LINE:
+            lines[-1] = line
+            continue
+        rest, lines = word, lines if lines[-1] else []
+        while rest:
+            fitting = _fitting(rest, _CHARS_A_LINE)
+            lines.append(rest[:fitting])
+            rest = rest[fitting:]
+    return lines
+
+
 def _escaped(text: str, max_chars: int) -> str:
-    return html.escape(text if len(text) <= max_chars else text[: max_chars - 1] + "…")
+    text = " ".join(_drawable(text).split())
+    return html.escape(text if _room(text) <= max_chars else text[: _fitting(text, max_chars - 1)] + "…")
+
+
+def _drawable(text: str) -> str:
+    """Without what XML does not allow: one such character, and no picture is shown at all."""
+    return _NOT_XML.sub("", text)
+
+
+def _fitting(text: str, chars: int) -> int:
+    """How many characters of a text fit where so many usual ones do; one at least."""
+    rooms = itertools.accumulate(map(_room_of, text))
+    return max(sum(room <= chars for room in rooms), 1)
+
+
+def _room(text: str) -> float:
+    """Of Latin small letters, as many as need the same room; nobody here knows the fonts of the browser."""
+    return sum(map(_room_of, text))
+
+
+def _room_of(char: str) -> float:
+    if char in "MW@%" or unicodedata.east_asian_width(char) in "WF":
+        return 2.0
+    return 1.4 if char.isupper() or char in "mw" else 1.0

@@ -186,7 +186,8 @@ class PayFast:
         body = {"amount": amount_cents} | {name: text for name, text in texts.items() if text}
         response = await self._call("POST", f"/subscriptions/{_token(token)}/adhoc", body=body, may_repeat=False)
         # True from PayFast's sandbox, the word from the live system.
-        if said(response) not in (True, "true"):
+        told = said(response)
+        if told is not True and told != "true":
             status = response.status_code
             raise VendorError(VENDOR, ErrorClass.AMBIGUOUS, "neither charged nor refused", status=status)
         payment = json_of(response)["data"].get("pf_payment_id")

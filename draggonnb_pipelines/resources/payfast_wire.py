@@ -78,7 +78,8 @@ def sorter(*, unknown: ErrorClass, is_plain: bool = False) -> Sort:
     def sort(response: Answer) -> VendorError | None:
         status, body = response.status_code, json_of(response)
         if 200 <= status < 300:
-            return None if is_plain and not isinstance(body, dict) else _refusal_inside(body, status, unknown)
+            is_verdict = isinstance(body, dict) and "status" in body
+            return None if is_plain and not is_verdict else _refusal_inside(body, status, unknown)
         return _error(body, status, unknown)
 
     return sort

@@ -33,8 +33,7 @@ from draggonnb_pipelines.workflows.publish_records import PUBLISHING, Tally, set
 from draggonnb_pipelines.workflows.publish_recovery import reap, settle_unknown, take_back
 
 log = logging.getLogger(__name__)
-CHUNK_ROWS = 25  # rows between the intent and the answer: what a kill leaves to be read back
-CLIENTS_AT_ONCE = 16
+CHUNK_ROWS = 50  # of one client between the intent and the answer
 # A client with a thousand posts holds up another's one no longer than this.
 TURN_SECONDS = 1.0
 # A run ends after about this long, so that clients who became due meanwhile are served by the next one, which starts
@@ -149,7 +148,10 @@ async def _work_off(stack: Stack, run_id: str, clients: Sequence[ClientRun], quo
             else:
                 loop.call_later(in_seconds, come_back, client)
 
-    workers = [asyncio.create_task(worker()) for _ in range(min(CLIENTS_AT_ONCE, max(len(clients), 1)))]
+    workers = [
+        asyncio.create_task(worker())
+        for _ in range(min(stack.settings.publish_in_flight // CHUNK_ROWS or 1, max(len(clients), 1)))
+    ]
     try:
         await waiting.join()
     finally:

@@ -4,12 +4,15 @@ Lives here: reservations by key, a month or a lasting count at a time. Does not 
 (`ai_budgets.py`), the counters themselves (`sql/queries/usage.sql`), what follows where no place is left (the caller).
 """
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from draggonnb_pipelines.resources.postgres import TenantDb
+from psycopg.pq import TransactionStatus
+
+from draggonnb_pipelines.resources.postgres import Connection, TenantDb
 from draggonnb_pipelines.resources.stack import Stack
 from draggonnb_pipelines.sql import load_queries
 
@@ -68,7 +71,7 @@ async def commit(tenant: TenantDb, metric: str, keys: Sequence[str]) -> None:
 
     Work that outlived its reservation is counted too, since it did happen.
     """
-    async with tenant.conn.transaction():
+    async with _together(tenant.conn):
         await USAGE.lock_metric(tenant.conn, metric=metric)
         await USAGE.commit_keys(tenant.conn, keys=_stored(metric, keys))
 
@@ -77,9 +80,19 @@ async def release(tenant: TenantDb, metric: str, keys: Sequence[str]) -> None:
     """The work was not done: its places are free again. What a month has used stays used; what no longer exists
     gives its lasting place back."""
     states = ["held", "committed"] if metric in LASTING else ["held"]
-    async with tenant.conn.transaction():
+    async with _together(tenant.conn):
         await USAGE.lock_metric(tenant.conn, metric=metric)
         await USAGE.release_keys(tenant.conn, keys=_stored(metric, keys), states=states)
+
+
+@asynccontextmanager
+async def _together(conn: Connection) -> AsyncIterator[None]:
+    """In the caller's transaction where there is one: a savepoint would cost two round trips for nothing."""
+    if conn.info.transaction_status is not TransactionStatus.IDLE:
+        yield
+        return
+    async with conn.transaction():
+        yield
 
 
 def month_of(day: date) -> tuple[date, date]:

@@ -46,7 +46,7 @@ async def test_health_tells_what_it_probed_and_claims_no_more(
         "payfast": "unreachable",
     }
     assert body["status"] == "degraded"
-    assert body["sandbox"] == ["claude", "whatsapp", "mail", "meta", "linkedin", "x", "storage", "payfast"]
+    assert body["sandbox"] == ["claude", "whatsapp", "mail", "meta", "linkedin", "x", "storage", "supabase", "payfast"]
     assert set(body["metrics"]) == {"active_clients", "monthly_posts", "system_uptime", "uptime_seconds"}
     assert (body["metrics"]["monthly_posts"], body["metrics"]["system_uptime"]) == (0, "100.0%")
 

@@ -1,4 +1,4 @@
-"""What the tests of runs share: a stack on the environment's settings, a job run in this process, what it left behind."""
+"""What the tests of runs share: a stack on the environment's settings, a job run in this process, what it left."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -44,12 +44,6 @@ def metadata(instance: dg.DagsterInstance, asset: str) -> dict[str, Any]:
     assert event is not None
     assert event.asset_materialization is not None
     return {name: value.value for name, value in event.asset_materialization.metadata.items()}
-
-
-def failed_partitions(result: dg.ExecuteInProcessResult) -> set[str]:
-    """Those that the run's failure names."""
-    [failure] = [event for event in result.all_node_events if event.is_step_failure]
-    return {str(name) for name in failure.step_failure_data.user_failure_data.metadata}  # pyright: ignore
 
 
 def today(organization: Organization) -> str:

@@ -1,5 +1,6 @@
 """What PayFast is sent, held against signatures that PHP itself computed."""
 
+import hashlib
 import json
 from datetime import date
 from pathlib import Path
@@ -88,6 +89,13 @@ def test_the_order_of_the_fields_is_the_documented_one():
 def test_a_field_that_payfast_does_not_document_is_refused():
     with pytest.raises(ValueError, match="documents no field currency"):
         checkout_signature({"amount": "5.00", "currency": "ZAR"}, None)
+
+
+def test_a_zero_is_no_blank():
+    signature = checkout_signature({"cycles": "0", "amount": "0.00", "item_name": " "}, "words")
+
+    known = b"amount=0.00&cycles=0&passphrase=words"
+    assert signature == hashlib.md5(known, usedforsecurity=False).hexdigest()
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,6 @@
 """Attacks on reading back: whatever the network makes of the words, whoever else has said them, wherever they stand."""
 
 import asyncio
-import dataclasses
-from datetime import timedelta
 from uuid import uuid4
 
 import pytest
@@ -12,7 +10,6 @@ from draggonnb_pipelines.domain.publishing import Platform
 from draggonnb_pipelines.errors import OperatorError
 from draggonnb_pipelines.resources.stack import Stack
 from draggonnb_pipelines.workflows.publish_questions import answer_question, request_undo
-from draggonnb_pipelines.workflows.publish_quotas import AGENDA
 from draggonnb_pipelines.workflows.publishing import publish_due
 from draggonnb_pipelines.workflows.scheduling import enqueue_ready
 from tests.sandbox_process import Sandbox
@@ -156,25 +153,6 @@ async def test_a_run_that_loses_its_sign_of_life_during_a_call_and_another_that_
     [row] = await queue(stack, agency)
     assert (row["status"], row["attempts"]) == ("published", 1)
     assert len(sandbox.public("x")) == 1
-
-
-async def test_a_worker_whose_clock_is_behind_does_not_ask_for_run_after_run_while_a_network_is_closed(
-    stack: Stack, agency: Organization, sandbox: Sandbox
-) -> None:
-
-    await connect(stack, agency, Platform.X)
-    await approve(stack, agency, "Later.", platforms=("x",))
-    behind = dataclasses.replace(stack, now=lambda: stack.now() - timedelta(hours=5))
-    async with stack.master.connection() as conn:
-        at = stack.now() + timedelta(hours=1)
-        await AGENDA.note_quota(conn, vendor="x", remaining=0, used_percent=None, resume_at=at)
-
-    await publish(behind, agency)
-
-    async with stack.master.connection() as conn:
-        ahead = stack.settings.publish_ahead_seconds
-        assert await AGENDA.count_due(conn, ahead_seconds=ahead, shards=1, shard=0) == 0
-    assert sandbox.public("x") == []
 
 
 async def test_one_clients_day_at_linkedin_being_used_up_silences_nobody_else(

@@ -1,5 +1,6 @@
 """Clients take turns: nobody waits for another's time, and nobody's many posts hold up another's one for long."""
 
+import dataclasses
 from datetime import timedelta
 from uuid import uuid4
 
@@ -16,9 +17,10 @@ from tests.workflows.publish_work import approve, connect, publish, queue
 
 
 async def test_a_client_that_is_due_in_seconds_holds_up_nobody(
-    stack: Stack, agency: Organization, outsider: Organization, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+    stack: Stack, agency: Organization, outsider: Organization, sandbox: Sandbox
 ) -> None:
-    monkeypatch.setattr(publishing, "CLIENTS_AT_ONCE", 1)
+    one_worker = stack.settings.model_copy(update={"publish_in_flight": 1})
+    stack = dataclasses.replace(stack, settings=one_worker)
     for organization, due_in in ((agency, timedelta(seconds=2)), (outsider, timedelta(0))):
         await connect(stack, organization, Platform.X)
         await approve(stack, organization, f"News of {organization.slug}.", platforms=("x",), late=-due_in)

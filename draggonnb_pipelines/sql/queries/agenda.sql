@@ -29,14 +29,19 @@ where a.next_due_at <= now() + make_interval(secs => :ahead_seconds) and o.statu
   and mod(o.shard, :shards) = :shard;
 
 -- name: settle_agenda!
--- What a look found to be next; one with trouble comes again in a minute. A note that came during the look keeps its
--- earlier time.
-insert into publishing_agenda (organization_id, next_due_at)
-select id, case when has_trouble then now() + interval '1 minute' else coalesce(at, 'infinity') end
+-- What a look found to be next; one with trouble comes again in a minute, and later with each look in vain, an hour at
+-- most. A note that came during the look keeps its earlier time.
+insert into publishing_agenda (organization_id, next_due_at, failures)
+select given.id,
+       case when has_trouble then now() + least(interval '1 minute' * power(2, least(coalesce(a.failures, 0), 10)),
+                                                interval '1 hour')
+            else coalesce(at, 'infinity') end,
+       case when has_trouble then coalesce(a.failures, 0) + 1 else 0 end
 from unnest(cast(:organization_ids as uuid[]), cast(:times as timestamptz[]), cast(:troubles as boolean[]))
     as given (id, at, has_trouble)
+left join publishing_agenda a on a.organization_id = given.id
 on conflict (organization_id) do update
-set next_due_at = case
+set failures = excluded.failures, next_due_at = case
     when publishing_agenda.notes = any(
         select s.notes from unnest(cast(:organization_ids as uuid[]), cast(:seen_notes as bigint[])) as s (id, notes)
         where s.id = excluded.organization_id)

@@ -4,6 +4,7 @@ create table publishing_agenda (
     organization_id uuid primary key references organizations (id) on delete restrict,
     next_due_at timestamptz not null default 'infinity',
     notes bigint not null default 0,
+    failures integer not null default 0 check (failures >= 0),
     updated_at timestamptz not null default now()
 );
 comment on table publishing_agenda is

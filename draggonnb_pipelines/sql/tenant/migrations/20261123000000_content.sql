@@ -160,6 +160,13 @@ end
 $$;
 comment on function app.hash_social_post() is
     'Keeps content_hash true, takes an approval back when the content changes, and begins a new round of review.';
+-- What a publisher changes of a post (its state) needs no new hash.
+drop trigger hash_content on social_posts;
+create trigger hash_content before insert or update of content, variants, media, platform_ids, content_hash on social_posts
+    for each row execute function app.hash_social_post();
+create trigger hash_reviewed before update of status on social_posts
+    for each row when (new.status = 'in_review') execute function app.hash_social_post();
+
 
 -- What the checks blocked, its editor mends and submits; the reviewers see what was found.
 drop policy change on social_posts;

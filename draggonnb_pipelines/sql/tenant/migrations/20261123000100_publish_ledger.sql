@@ -18,7 +18,8 @@ alter table content_queue
     add column undo_requested_at timestamptz,
     add column undone_at timestamptz,
     add column lateness_seconds integer generated always as (
-        greatest(extract(epoch from published_at - publish_at), 0)::integer
+        case when published_at is not null
+             then greatest(extract(epoch from published_at - publish_at), 0)::integer end
     ) stored,
     drop column settle_after,
     drop column step,

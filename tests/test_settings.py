@@ -1,0 +1,74 @@
+"""Settings as an operator writes them, in the environment."""
+
+from ipaddress import ip_address, ip_network
+
+import pytest
+
+from draggonnb_pipelines.domain.itn import ITN_SOURCES, is_from
+from draggonnb_pipelines.errors import OperatorError
+from draggonnb_pipelines.settings import Settings, load_settings
+
+ACCOUNT = {"MERCHANT_ID": "10012345", "MERCHANT_KEY": "key-of-the-shop", "PASSPHRASE": "words-of-the-shop"}
+
+
+def settings(monkeypatch: pytest.MonkeyPatch, **variables: str) -> Settings:
+    for name, value in variables.items():
+        monkeypatch.setenv(f"DRAGGONNB_{name}", value)
+    return load_settings(_env_file=None)
+
+
+def payfast(monkeypatch: pytest.MonkeyPatch, **variables: str) -> Settings:
+    given = {**ACCOUNT, **variables}
+    return settings(monkeypatch, **{f"PAYFAST_{name}": value for name, value in given.items() if value})
+
+
+def test_lists_are_written_with_commas(monkeypatch: pytest.MonkeyPatch):
+    found = settings(monkeypatch, TRUSTED_PROXIES="10.0.0.1, 10.0.0.2", PAYFAST_SOURCES="203.0.113.0/28,2001:db8::/32,")
+
+    assert found.trusted_proxies == ["10.0.0.1", "10.0.0.2"]
+    assert found.payfast_sources == [ip_network("203.0.113.0/28"), ip_network("2001:db8::/32")]
+
+
+def test_without_a_key_payments_go_to_our_sandbox_and_notices_come_from_this_machine(monkeypatch: pytest.MonkeyPatch):
+    found = settings(monkeypatch, SANDBOX_PORT="9990")
+
+    assert "payfast" in found.sandboxed_vendors
+    assert found.payfast_process_url == "http://127.0.0.1:9990/payfast/eng/process"
+    assert found.payfast_validate_url == "http://127.0.0.1:9990/payfast/eng/query/validate"
+    assert (found.payfast_api_url, found.payfast_testing) == ("http://127.0.0.1:9990/payfast/api", True)
+    assert found.payfast_account == ("10000100", "46f0cd694581a", "jt7NOE43FZPn")
+    assert is_from("127.0.0.1", found.payfast_networks)
+    assert not is_from("127.0.0.2", found.payfast_networks)
+
+
+def test_with_a_key_payments_are_real_and_this_machine_is_no_source(monkeypatch: pytest.MonkeyPatch):
+    found = payfast(monkeypatch, SOURCES="203.0.113.0/28")
+
+    assert "payfast" not in found.sandboxed_vendors
+    assert found.payfast_process_url == "https://www.payfast.co.za/eng/process"
+    assert found.payfast_validate_url == "https://www.payfast.co.za/eng/query/validate"
+    assert (found.payfast_api_url, found.payfast_testing) == ("https://api.payfast.co.za", False)
+    assert found.payfast_account == ("10012345", "key-of-the-shop", "words-of-the-shop")
+    assert found.payfast_networks == (*ITN_SOURCES, ip_network("203.0.113.0/28"))
+    assert not any(ip_address("127.0.0.1") in network for network in found.payfast_networks)
+    assert "of-the-shop" not in repr(found)
+
+
+def test_payfasts_own_sandbox_is_a_choice(monkeypatch: pytest.MonkeyPatch):
+    found = payfast(monkeypatch, SANDBOX="true")
+
+    assert found.payfast_process_url == "https://sandbox.payfast.co.za/eng/process"
+    assert (found.payfast_api_url, found.payfast_testing) == ("https://api.payfast.co.za", True)
+    assert "payfast" not in found.sandboxed_vendors
+
+
+@pytest.mark.parametrize("missing", ["MERCHANT_ID", "PASSPHRASE"])
+def test_half_an_account_is_refused(monkeypatch: pytest.MonkeyPatch, missing: str):
+    with pytest.raises(OperatorError, match="are needed with DRAGGONNB_PAYFAST_MERCHANT_KEY"):
+        payfast(monkeypatch, **{missing: ""})
+
+
+@pytest.mark.parametrize("networks", ["203.0.113.0/33", "payfast.co.za", "203.0.113.7/28"])
+def test_a_network_that_is_none_is_named(monkeypatch: pytest.MonkeyPatch, networks: str):
+    with pytest.raises(OperatorError, match="DRAGGONNB_PAYFAST_SOURCES"):
+        settings(monkeypatch, PAYFAST_SOURCES=networks)
