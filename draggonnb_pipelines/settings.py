@@ -88,7 +88,7 @@ class Settings(BaseSettings):
     linkedin_version: str = Field(default="202607", pattern=r"^\d{6}$")
     x_client_id: str | None = None
     x_client_secret: SecretStr | None = None
-    publish_in_flight: int = Field(default=400, ge=1, le=2000)
+    publish_clients_at_once: int = Field(default=32, ge=1, le=200)
     publish_settle_seconds: float = Field(default=120.0, ge=0)
     publish_ahead_seconds: float = Field(default=5.0, ge=0, le=30)
     storage_base_url: str | None = None
@@ -106,6 +106,16 @@ class Settings(BaseSettings):
     supabase_organization_slug: str | None = None
     supabase_region: str = "eu-west-1"
     supabase_size: str = Field(default="micro", pattern=r"^(nano|micro|small|medium|(\d{1,2})?x?large)$")
+
+    # --- GitHub, Vercel, n8n
+    github_token: SecretStr | None = None
+    github_owner: str = "draggonnb"
+    github_template: str = Field(default="draggonnb/client-template", pattern=r"^[\w.-]+/[\w.-]+$")
+    vercel_token: SecretStr | None = None
+    vercel_team_id: str | None = None
+    vercel_domain: str = "draggonnb.app"
+    n8n_base_url: str | None = None
+    n8n_api_key: SecretStr | None = None
 
     # --- mail
     smtp_host: str | None = None
@@ -180,6 +190,12 @@ class Settings(BaseSettings):
             )
         return self
 
+    @model_validator(mode="after")
+    def _real_n8n_needs_its_address(self) -> Self:
+        if self.n8n_api_key and not self.n8n_base_url:
+            raise ValueError("DRAGGONNB_N8N_BASE_URL is needed with DRAGGONNB_N8N_API_KEY: every n8n has its own")
+        return self
+
     @cached_property
     def sandboxed_vendors(self) -> tuple[str, ...]:
         """The vendors without credentials: these talk to the sandbox on loopback, and every surface says so."""
@@ -193,6 +209,9 @@ class Settings(BaseSettings):
             "storage": self.storage_key is None,
             "supabase": self.supabase_access_token is None,
             "payfast": self.payfast_merchant_key is None,
+            "github": self.github_token is None,
+            "vercel": self.vercel_token is None,
+            "n8n": self.n8n_api_key is None,
         }
         return tuple(vendor for vendor, is_missing in missing.items() if is_missing)
 
@@ -317,6 +336,36 @@ class Settings(BaseSettings):
         """Where a project's own APIs are: Auth below /auth/v1."""
         sandbox = f"{self.sandbox_url}/supabase/projects/{ref}"
         return sandbox if "supabase" in self.sandboxed_vendors else f"https://{ref}.supabase.co"
+
+    @property
+    def github_url(self) -> str:
+        return f"{self.sandbox_url}/github" if "github" in self.sandboxed_vendors else "https://api.github.com"
+
+    @property
+    def github_key(self) -> str:
+        return self.github_token.get_secret_value() if self.github_token else SANDBOX_SECRET
+
+    @property
+    def vercel_url(self) -> str:
+        return f"{self.sandbox_url}/vercel" if "vercel" in self.sandboxed_vendors else "https://api.vercel.com"
+
+    @property
+    def vercel_key(self) -> str:
+        return self.vercel_token.get_secret_value() if self.vercel_token else SANDBOX_SECRET
+
+    @property
+    def vercel_site_url(self) -> str:
+        """Where a deployed site answers, with {host} for its name: the sandbox has no names of its own."""
+        return f"{self.sandbox_url}/vercel/sites/{{host}}" if "vercel" in self.sandboxed_vendors else "https://{host}"
+
+    @property
+    def n8n_url(self) -> str:
+        """The instance: its API below /api/v1, its webhooks below /webhook."""
+        return f"{self.sandbox_url}/n8n" if "n8n" in self.sandboxed_vendors else (self.n8n_base_url or "").rstrip("/")
+
+    @property
+    def n8n_key(self) -> str:
+        return self.n8n_api_key.get_secret_value() if self.n8n_api_key else SANDBOX_SECRET
 
     @property
     def smtp_address(self) -> tuple[str, int]:

@@ -13,12 +13,15 @@ from vendor_sandbox import (
     claude_batches,
     control,
     facebook,
+    github,
     instagram,
     linkedin,
+    n8n,
     payfast,
     storage,
     supabase,
     supabase_auth,
+    vercel,
     websites,
     whatsapp,
     x,
@@ -39,6 +42,9 @@ VENDOR_ROUTES = (
     ("supabase", supabase.ROUTES),
     ("supabase_auth", supabase_auth.ROUTES),
     ("payfast", payfast.ROUTES),
+    ("github", github.ROUTES),
+    ("vercel", vercel.ROUTES),
+    ("n8n", n8n.ROUTES),
 )
 # How each vendor words an error that a fault script asks for.
 VENDOR_ERRORS = {
@@ -52,6 +58,9 @@ VENDOR_ERRORS = {
     "supabase": supabase.scripted_error,
     "supabase_auth": supabase_auth.scripted_error,
     "payfast": payfast.scripted_error,
+    "github": github.scripted_error,
+    "vercel": vercel.scripted_error,
+    "n8n": n8n.scripted_error,
 }
 
 

@@ -50,6 +50,7 @@ def _public(call: Call, sandbox: Sandbox) -> Any:
     kind = call.query.get("kind")
     everything = [*sandbox.public, *mail.mailbox(sandbox), *sandbox.social.everything()]
     everything += [project.public() for project in sandbox.supabase.projects.values()]
+    everything += [*sandbox.github.public(), *sandbox.vercel.public(), *sandbox.n8n.public()]
     return [item for item in everything if kind is None or item["kind"] == kind]
 
 
@@ -86,6 +87,9 @@ def _health(call: Call, sandbox: Sandbox) -> Any:
             "storage",
             "supabase",
             "payfast",
+            "github",
+            "vercel",
+            "n8n",
             "mail",
         ],
     }

@@ -36,6 +36,9 @@ X_KINDS = frozenset(
     {"duplicate_content", "user_suspended", "usage_capped", "media_failed", "media_lost", "partial_errors"}
 )
 PAYFAST_KINDS = frozenset({"declined"})
+GITHUB_KINDS = frozenset({"secondary_limit", "branch_moved"})
+VERCEL_KINDS = frozenset({"build_failed"})
+N8N_KINDS = frozenset({"review_pending"})
 SMTP_KINDS = frozenset({"drop_after_data", "drop_before_data"})
 KINDS = (
     TRANSPORT_KINDS
@@ -47,6 +50,9 @@ KINDS = (
     | LINKEDIN_KINDS
     | X_KINDS
     | PAYFAST_KINDS
+    | GITHUB_KINDS
+    | VERCEL_KINDS
+    | N8N_KINDS
 )
 
 

@@ -56,8 +56,8 @@ def guarded(work: Work) -> Handler:
 
 
 def of_repo(work: Work, *, writes: bool = False) -> Handler:
-    """As `guarded`, for the endpoints below a repository: `work(call, sandbox, repo, ...)`. One that `writes` is refused
-    while the repository is archived."""
+    """As `guarded`, for the endpoints below a repository: `work(call, sandbox, repo, ...)`. One that `writes` is
+    refused while the repository is archived."""
 
     async def find(call: Call, sandbox: Sandbox, owner: str, name: str, **parts: str) -> Answer:
         repo = sandbox.github.find(owner, name)
@@ -111,7 +111,9 @@ def object_of(call: Call) -> dict[str, Any]:
 
 def _refused(call: Call) -> Answer | None:
     if not call.headers.get("user-agent"):
-        return Answer(403, b"Request forbidden by administrative rules. Please make sure your request has a User-Agent.")
+        return Answer(
+            403, b"Request forbidden by administrative rules. Please make sure your request has a User-Agent."
+        )
     token = call.headers.get("authorization", "").partition(" ")[2].strip()
     if not token:
         return error(401, "Requires authentication")

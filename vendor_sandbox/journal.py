@@ -12,7 +12,7 @@ from typing import Any, TextIO
 
 BODY_MAX_BYTES = 256_000
 BODIES_TOTAL_BYTES = 128_000_000
-_SECRET_HEADERS = frozenset({"authorization", "x-api-key", "apikey", "cookie", "proxy-authorization"})
+_SECRET_HEADERS = frozenset({"authorization", "x-api-key", "x-n8n-api-key", "apikey", "cookie", "proxy-authorization"})
 
 
 class Journal:

@@ -11,10 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from vendor_sandbox.faults import FaultScripts
+from vendor_sandbox.github_repos import GitHubMemory
 from vendor_sandbox.journal import Journal
+from vendor_sandbox.n8n_workflows import N8nMemory
 from vendor_sandbox.payfast_books import PayFastBooks
 from vendor_sandbox.social import SocialNetworks
 from vendor_sandbox.supabase_projects import SupabaseMemory
+from vendor_sandbox.vercel_projects import VercelMemory
 
 
 @dataclass
@@ -53,6 +56,15 @@ class SandboxSettings:
     supabase_project_seconds: float = 1.0
     supabase_project_limit: int = 1000
     supabase_rate_per_minute: int = 120
+    github_copy_seconds: float = 1.0
+    github_rate_per_hour: int = 5000
+    vercel_build_seconds: float = 2.0
+    vercel_verified_apexes: str = "draggonnb.app"
+    vercel_dns: str = ""
+    n8n_scopes: str = (
+        "workflow:create,workflow:read,workflow:list,workflow:update,workflow:delete,workflow:activate,"
+        "workflow:deactivate,credential:create,credential:update"
+    )
 
     def update(self, values: dict[str, Any]) -> None:
         """Change settings by name.
@@ -87,6 +99,9 @@ class Sandbox:
         self.social = SocialNetworks()
         self.supabase = SupabaseMemory()
         self.payfast = PayFastBooks()
+        self.github = GitHubMemory()
+        self.vercel = VercelMemory()
+        self.n8n = N8nMemory()
         self._tasks: set[asyncio.Task[None]] = set()
 
     def reset(self) -> None:
@@ -103,6 +118,9 @@ class Sandbox:
         self.social.clear()
         self.supabase.clear()
         self.payfast.clear()
+        self.github.clear()
+        self.vercel.clear()
+        self.n8n.clear()
 
     def start(self, work: Coroutine[Any, Any, None]) -> None:
         """Run something in the background until it is done or the sandbox is reset."""

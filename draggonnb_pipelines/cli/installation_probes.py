@@ -66,6 +66,9 @@ def sandbox(settings: Settings) -> Finding:
         "storage": "DRAGGONNB_STORAGE_KEY",
         "supabase": "DRAGGONNB_SUPABASE_ACCESS_TOKEN",
         "payfast": "DRAGGONNB_PAYFAST_MERCHANT_KEY",
+        "github": "DRAGGONNB_GITHUB_TOKEN",
+        "vercel": "DRAGGONNB_VERCEL_TOKEN",
+        "n8n": "DRAGGONNB_N8N_API_KEY",
     }
     names = ", ".join(settings.sandboxed_vendors)
     unset = ", ".join(variables[vendor] for vendor in settings.sandboxed_vendors)

@@ -16,7 +16,7 @@ from nacl.public import PublicKey as SealingKey
 from nacl.public import SealedBox
 
 from draggonnb_pipelines.errors import ErrorClass, VendorError
-from draggonnb_pipelines.resources.answers import read
+from draggonnb_pipelines.resources.answers import Sort, read
 from draggonnb_pipelines.resources.exchange import Answer
 from draggonnb_pipelines.resources.github_commits import commit_files
 from draggonnb_pipelines.resources.github_wire import (
@@ -159,15 +159,16 @@ class GitHub:
             raise VendorError(VENDOR, ErrorClass.INPUT, "the repository was renamed", status=answer.status_code)
         return answer
 
-    async def _send(self, method: str, url: str, **arguments: Any) -> Answer:
-        verdict = arguments.pop("sort", self._retrying)
+    async def _send(self, method: str, url: str, *, sort: Sort | None = None, **arguments: Any) -> Answer:
+        verdict = sort or self._retrying
+        arguments = {"idempotent": True} | arguments
         return await self._door.call(
             VENDOR,
             method,
             url,
             headers=self._headers,
             sort=lambda answer: None if answer.status_code in _MOVED else verdict(answer),
-            **({"idempotent": True} | arguments),
+            **arguments,
         )
 
     def _sort_branch(self, answer: Answer) -> VendorError | None:

@@ -58,6 +58,19 @@ async def publish_chunk(
             await _hold(tenant, run_id, held)
         away = {row["id"] for row, _ in held}
         rows = [_open_row(stack, tenant, values) for values in claimed if values["id"] not in away]
+    # Instagram's containers take their time, and its posts go out in line: nobody else waits for that.
+    in_line = [row for row in rows if row.platform is Platform.INSTAGRAM]
+    others = [row for row in rows if row.platform is not Platform.INSTAGRAM]
+    groups = (_publish_rows(stack, organization, run_id, group, quotas) for group in (others, in_line) if group)
+    for trouble in await asyncio.gather(*groups, return_exceptions=True):
+        if trouble is not None:
+            raise trouble
+    return rows
+
+
+async def _publish_rows(
+    stack: Stack, organization: Organization, run_id: str, rows: Sequence[Row], quotas: Quotas
+) -> None:
     await _prepare_all(stack, organization, run_id, rows)
     ready = [row for row in rows if row.verdict is None]
     if ready:
@@ -65,7 +78,6 @@ async def publish_chunk(
         await _call_all(stack, organization, [row for row in ready if row.verdict is None])
     await _record_surely(stack, organization, run_id, rows, quotas)
     await _find_links(stack, organization, rows)
-    return rows
 
 
 async def _record_surely(

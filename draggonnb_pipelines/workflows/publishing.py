@@ -98,6 +98,9 @@ async def plan_run(stack: Stack, run_id: str, *, shard: int = 0, everyone: bool 
     quotas = await load_quotas(stack.master, clients=max(len(busy), 1))
     await _all(lambda client: _look_ahead(stack, client, quotas, permits), idle)
     await _settle_agenda(stack, idle)
+    if not busy:
+        async with stack.master.connection() as conn:
+            await AGENDA.drop_request(conn, shard=shard)
     return busy
 
 
@@ -149,8 +152,7 @@ async def _work_off(stack: Stack, run_id: str, clients: Sequence[ClientRun], quo
                 loop.call_later(in_seconds, come_back, client)
 
     workers = [
-        asyncio.create_task(worker())
-        for _ in range(min(stack.settings.publish_in_flight // CHUNK_ROWS or 1, max(len(clients), 1)))
+        asyncio.create_task(worker()) for _ in range(min(stack.settings.publish_clients_at_once, max(len(clients), 1)))
     ]
     try:
         await waiting.join()

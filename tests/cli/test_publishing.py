@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 
 import psycopg
 import pytest
-from psycopg.rows import dict_row
+from psycopg.rows import DictRow, dict_row
 from psycopg.types.json import Jsonb
 from typer.testing import CliRunner
 
@@ -25,7 +25,7 @@ WIDE = {"COLUMNS": "250"}
 def tenant_rows(cli: Cli, slug: str, query: str, *values: object) -> list[dict[str, Any]]:
     [row] = cli.rows("select database_name from organizations where slug = %s", slug)
     dsn = dsn_for(cli.environment["DRAGGONNB_MASTER_DSN"], row["database_name"])
-    with contextlib.closing(psycopg.connect(dsn, autocommit=True, row_factory=dict_row)) as conn:
+    with contextlib.closing(psycopg.Connection[DictRow].connect(dsn, autocommit=True, row_factory=dict_row)) as conn:
         cursor = conn.execute(query.encode(), values or None)
         return cursor.fetchall() if cursor.description else []
 

@@ -38,7 +38,8 @@ def program() -> str:
     except subprocess.TimeoutExpired:
         pytest.skip(f"npm did not bring supabase@{VERSION} in time")
     if found.returncode:
-        pytest.skip(f"npm has no supabase@{VERSION} here: {found.stderr.strip()[-200:]}")
+        reasons = [line for line in found.stderr.splitlines() if line.startswith("npm error")]
+        pytest.skip(f"npm, or its registry, has no supabase@{VERSION} here: {' '.join(reasons[:2])}")
     return found.stdout.strip().splitlines()[-1]
 
 

@@ -62,6 +62,9 @@ MASTER_TABLES = (
     "app_quotas",
     "review_links",
 )
+RULES_AS_THEY_WERE = (
+    "update organizations set late_posts = default, late_after_minutes = default, skips_public_holidays = default"
+)
 
 
 @dataclass(frozen=True)
@@ -79,6 +82,8 @@ class World:
             with psycopg.connect(dsn) as conn:
                 for table in tables:
                     conn.execute(SQL("delete from {}").format(Identifier(table)))
+                if name:
+                    conn.execute(RULES_AS_THEY_WERE)
 
 
 @pytest.fixture(scope="session")

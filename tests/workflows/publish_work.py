@@ -11,6 +11,7 @@ from draggonnb_pipelines.resources.stack import Stack
 from draggonnb_pipelines.workflows.accounts import connect_account
 from draggonnb_pipelines.workflows.publishing import ClientRun, publish_due
 from draggonnb_pipelines.workflows.scheduling import enqueue_ready
+from tests.workflows.lead_work import tenant_rows
 
 SQUARE = {"path": "square.jpg", "alt": "A cup on a counter"}
 PLATFORM_IDS = tuple(str(platform) for platform in Platform)
@@ -50,12 +51,13 @@ async def approve(
     variants = {platform: {"text": text, **variant} for platform in platforms}
     async with stack.tenants.open(organization) as tenant:
         await tenant.conn.execute(
-            "insert into social_posts (id, content, variants, media, platform_ids, status, scheduled_for, content_hash) "
-            "values (%s, %s, %s, %s, %s, 'draft', now() - %s, '')",
+            "insert into social_posts (id, content, variants, media, platform_ids, status, scheduled_for, content_hash)"
+            " values (%s, %s, %s, %s, %s, 'draft', now() - %s, '')",
             (post_id, text, json.dumps(variants), json.dumps(media), list(platforms), late),
         )
         await tenant.conn.execute(
-            "update social_posts set status = 'approved', approved_hash = content_hash, approved_at = now() where id = %s",
+            "update social_posts set status = 'approved', approved_hash = content_hash, approved_at = now()"
+            " where id = %s",
             (post_id,),
         )
     return post_id
@@ -75,6 +77,20 @@ async def queue(stack: Stack, organization: Organization) -> list[dict[str, Any]
             "select q.*, now() as db_now from content_queue q order by created_at, platform_id, part"
         )
         return await found.fetchall()
+
+
+async def post_row(stack: Stack, organization: Organization, post_id: UUID, columns: str) -> dict[str, Any]:
+    """Some columns of one post."""
+    [row] = await tenant_rows(stack, organization, f"select {columns} from social_posts where id = %s", post_id)
+    return row
+
+
+async def posts_used(stack: Stack, organization: Organization) -> tuple[int, int]:
+    """Used and held places of the month's posts."""
+    rows = await tenant_rows(
+        stack, organization, "select used, reserved from usage_counters where metric = 'posts_monthly'"
+    )
+    return (rows[0]["used"], rows[0]["reserved"]) if rows else (0, 0)
 
 
 async def make_due(stack: Stack, organization: Organization) -> None:

@@ -238,6 +238,14 @@ async def test_one_run_is_asked_for_at_a_time_and_another_when_that_did_not_begi
     assert await ask_for_run(stack.master, [], start_seconds=0) is True
 
 
+async def test_a_run_that_found_nothing_to_do_holds_up_no_other(stack: Stack, agency: Organization) -> None:
+    assert await ask_for_run(stack.master, []) is True
+
+    assert await plan_run(stack, str(uuid4()), shard=SHARD) == {}
+
+    assert await ask_for_run(stack.master, []) is True
+
+
 async def test_a_run_that_is_at_work_holds_its_shard_and_a_dead_one_frees_it(stack: Stack) -> None:
     run_id = str(uuid4())
     await take_shard(stack.master, run_id)

@@ -10,7 +10,7 @@ from draggonnb_pipelines.domain.publishing import Platform
 from draggonnb_pipelines.resources.stack import Stack
 from tests.sandbox_process import Sandbox
 from tests.workflows.lead_work import tenant_rows
-from tests.workflows.publish_work import approve, connect, make_due, publish, queue
+from tests.workflows.publish_work import approve, connect, make_due, posts_used, publish, queue
 
 NETWORKS = [Platform.FACEBOOK, Platform.INSTAGRAM, Platform.LINKEDIN, Platform.X]
 UPLOAD = "/supabase/storage/v1/object/media-draggonnb"
@@ -31,13 +31,6 @@ async def sample(sandbox: Sandbox, path: str = "media/square.jpg") -> bytes:
 def posting_calls(sandbox: Sandbox) -> list[str]:
     """Whatever was sent to a network, also uploads and containers."""
     return [call["path"] for call in sandbox.journal() if call["vendor"] != "storage" and call["method"] == "POST"]
-
-
-async def usage(stack: Stack, organization: Organization) -> dict[str, int]:
-    [row] = await tenant_rows(
-        stack, organization, "select used, reserved from usage_counters where metric = 'posts_monthly'"
-    )
-    return row
 
 
 @pytest.mark.parametrize(
@@ -75,7 +68,7 @@ async def test_a_file_that_is_gone_or_another_one_by_now_refuses_its_post_on_eve
     assert {row["last_error"] for row in rows} == {reason.format(size=len(content), etag=etag)}
     assert client.tally.refused == 4
     assert posting_calls(sandbox) == []
-    assert await usage(stack, agency) == {"used": 0, "reserved": 0}
+    assert await posts_used(stack, agency) == (0, 0)
     assert await tenant_rows(stack, agency, "select status from social_posts") == [{"status": "failed"}]
 
 

@@ -14,7 +14,7 @@ from draggonnb_pipelines.resources.stack import Stack
 from draggonnb_pipelines.workflows.publish_questions import Answer, answer_question, request_undo
 from tests.sandbox_process import Sandbox
 from tests.workflows.lead_work import master_rows, tenant_rows
-from tests.workflows.publish_work import approve, connect, make_due, publish, queue, statuses
+from tests.workflows.publish_work import approve, connect, make_due, posts_used, publish, queue, statuses
 
 BY = "operator:thandi"
 FEED = "POST /graph/{version}/{page}/feed"
@@ -64,13 +64,6 @@ async def first_row(stack: Stack, organization: Organization) -> UUID:
     return next(row["id"] for row in await queue(stack, organization) if row["part"] == 0)
 
 
-async def usage(stack: Stack, organization: Organization) -> tuple[int, int]:
-    """Used and held places of the month's posts."""
-    query = "select used, reserved from usage_counters where metric = 'posts_monthly'"
-    [row] = await tenant_rows(stack, organization, query)
-    return row["used"], row["reserved"]
-
-
 async def audit(stack: Stack, organization: Organization, row_id: UUID) -> list[tuple[str, str]]:
     rows = await tenant_rows(
         stack, organization, "select actor, action from audit_log where resource = %s", f"content_queue:{row_id}"
@@ -94,7 +87,7 @@ async def test_a_late_post_that_may_go_out_goes_out(stack: Stack, agency: Organi
     [row] = await queue(stack, agency)
     assert (row["status"], row["question"], row["late_ok"]) == ("published", None, True)
     assert [post["text"] for post in sandbox.public("x")] == ["Yesterday's news."]
-    assert await usage(stack, agency) == (1, 0)
+    assert await posts_used(stack, agency) == (1, 0)
     assert await audit(stack, agency, row_id) == [(BY, "publish.answered.publish")]
 
 
@@ -102,14 +95,14 @@ async def test_a_late_post_that_is_dropped_gives_its_place_back_and_takes_its_th
     stack: Stack, agency: Organization, sandbox: Sandbox
 ) -> None:
     row_id = await late_post(stack, agency, thread=["And more."])
-    assert await usage(stack, agency) == (0, 1)
+    assert await posts_used(stack, agency) == (0, 1)
 
     status = await answer_question(stack, agency, row_id, "drop", by=BY)
     await publish(stack, agency)
 
     assert status == "dropped"
     assert [(row["part"], row["status"]) for row in await queue(stack, agency)] == [(0, "dropped"), (1, "cancelled")]
-    assert await usage(stack, agency) == (0, 0)
+    assert await posts_used(stack, agency) == (0, 0)
     assert sandbox.public("x") == []
     assert await tenant_rows(stack, agency, "select status from social_posts") == [{"status": "failed"}]
 
@@ -130,7 +123,7 @@ async def test_a_post_that_a_person_found_is_published_with_the_address_that_was
     assert row["published_at"] is not None
     assert again.tally.published == 0
     assert len(sandbox.public("facebook")) == 1
-    assert await usage(stack, agency) == (1, 0)
+    assert await posts_used(stack, agency) == (1, 0)
 
 
 async def test_a_post_that_a_person_did_not_find_is_sent_again(
@@ -144,7 +137,7 @@ async def test_a_post_that_a_person_did_not_find_is_sent_again(
 
     [row] = await queue(stack, agency)
     assert (row["status"], row["attempts"]) == ("published", 2)
-    assert await usage(stack, agency) == (1, 0)
+    assert await posts_used(stack, agency) == (1, 0)
 
 
 @pytest.mark.parametrize("answer", ["published", "not-published", "deleted"])
@@ -208,7 +201,7 @@ async def test_a_post_is_taken_back_once_and_stays_counted(
     assert (row["status"], row["undo_by"], client.tally.read_back) == ("undone", BY, 1)
     assert [post["deleted"] for post in sandbox.public("x")] == [True]
     assert [call["method"] for call in sandbox.journal("x") if call["method"] == "DELETE"] == ["DELETE"]
-    assert await usage(stack, agency) == (1, 0)
+    assert await posts_used(stack, agency) == (1, 0)
     assert await audit(stack, agency, row_id) == [(BY, "publish.undo_requested")]
 
 
@@ -287,4 +280,4 @@ async def test_a_post_that_the_network_does_not_delete_becomes_a_question_that_h
     assert (row["status"], row["platform_post_id"]) == (status, asked["platform_post_id"])
     assert len([call for call in sandbox.journal("x") if call["method"] == "DELETE"]) == 1
     assert len(sandbox.public("x")) == 1
-    assert await usage(stack, agency) == (1, 0)
+    assert await posts_used(stack, agency) == (1, 0)

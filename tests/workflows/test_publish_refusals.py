@@ -17,7 +17,17 @@ from draggonnb_pipelines.workflows.publishing import publish_due
 from draggonnb_pipelines.workflows.scheduling import enqueue_ready
 from tests.sandbox_process import Sandbox
 from tests.workflows.lead_work import master_rows, tenant_rows, variant
-from tests.workflows.publish_work import SQUARE, account_id_of, approve, connect, make_due, publish, queue, statuses
+from tests.workflows.publish_work import (
+    SQUARE,
+    account_id_of,
+    approve,
+    connect,
+    make_due,
+    posts_used,
+    publish,
+    queue,
+    statuses,
+)
 
 FEED = "POST /graph/{version}/{page}/feed"
 TWEETS = "POST /x/2/tweets"
@@ -201,10 +211,7 @@ async def test_words_that_facebook_has_already_are_refused_and_name_no_post_of_o
     assert (row["status"], row["attempts"], row["platform_post_id"]) == ("refused", 1, None)
     assert row["last_error"].endswith("no call of ours put them there: look at the account")
     assert sandbox.public("facebook") == []
-    [usage] = await tenant_rows(
-        stack, agency, "select used, reserved from usage_counters where metric = 'posts_monthly'"
-    )
-    assert usage == {"used": 0, "reserved": 0}
+    assert await posts_used(stack, agency) == (0, 0)
 
 
 async def test_an_outcome_is_stored_although_the_clients_database_goes_away_for_a_moment(

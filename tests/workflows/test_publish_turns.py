@@ -19,7 +19,7 @@ from tests.workflows.publish_work import approve, connect, publish, queue
 async def test_a_client_that_is_due_in_seconds_holds_up_nobody(
     stack: Stack, agency: Organization, outsider: Organization, sandbox: Sandbox
 ) -> None:
-    one_worker = stack.settings.model_copy(update={"publish_in_flight": 1})
+    one_worker = stack.settings.model_copy(update={"publish_clients_at_once": 1})
     stack = dataclasses.replace(stack, settings=one_worker)
     for organization, due_in in ((agency, timedelta(seconds=2)), (outsider, timedelta(0))):
         await connect(stack, organization, Platform.X)

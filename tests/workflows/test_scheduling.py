@@ -1,7 +1,6 @@
 """From approval to the queue: which rows a post becomes, when it goes out, and what keeps it off the queue."""
 
 import asyncio
-import json
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -16,9 +15,7 @@ from draggonnb_pipelines.resources.stack import Stack
 from draggonnb_pipelines.workflows.scheduling import Enqueued, enqueue_ready
 from tests.sandbox_process import Sandbox
 from tests.workflows.lead_work import master_rows, tenant_rows
-from tests.workflows.publish_work import SQUARE, approve, connect, publish, queue, statuses
-
-OWNERS_LOGIN = "7e1b6a52-0c1d-4f0e-9d3a-2f0f6f8f2c11"
+from tests.workflows.publish_work import SQUARE, approve, connect, post_row, posts_used, publish, queue
 
 
 @pytest.fixture(autouse=True)
@@ -27,7 +24,7 @@ async def untouched(stack: Stack, outsider: Organization) -> AsyncIterator[None]
     post_id = await approve(stack, outsider, "The outsider's.", platforms=("x",))
     yield
     assert await queue(stack, outsider) == []
-    assert await post(stack, outsider, post_id, "status") == {"status": "approved"}
+    assert await post_row(stack, outsider, post_id, "status") == {"status": "approved"}
 
 
 @pytest.fixture
@@ -46,11 +43,6 @@ async def three_posts(stack: Stack, agency: Organization) -> AsyncIterator[None]
     await master_rows(stack, "delete from plans where key = 'three'")
 
 
-async def post(stack: Stack, organization: Organization, post_id: UUID, columns: str) -> dict[str, Any]:
-    [row] = await tenant_rows(stack, organization, f"select {columns} from social_posts where id = %s", post_id)
-    return row
-
-
 async def asked_for(stack: Stack, organization: Organization, post_id: UUID, schedule: dict[str, Any]) -> None:
     """The post came from a request with these wishes."""
     request_id = uuid4()
@@ -64,13 +56,6 @@ async def asked_for(stack: Stack, organization: Organization, post_id: UUID, sch
         Jsonb(schedule),
     )
     await tenant_rows(stack, organization, "update social_posts set request_id = %s where id = %s", request_id, post_id)
-
-
-async def usage(stack: Stack, organization: Organization) -> list[tuple[int, int]]:
-    rows = await tenant_rows(
-        stack, organization, "select used, reserved from usage_counters where metric = 'posts_monthly'"
-    )
-    return [(row["used"], row["reserved"]) for row in rows]
 
 
 async def noted(stack: Stack, organization: Organization) -> list[datetime]:
@@ -102,7 +87,7 @@ async def test_a_post_becomes_a_frozen_row_for_each_account_and_each_part(stack:
         {"text": "Third.", "made_with_ai": False},
         {"text": "More.", "made_with_ai": False},
     ]
-    stored = await post(stack, agency, post_id, "status, scheduled_for, scheduled_local, revision")
+    stored = await post_row(stack, agency, post_id, "status, scheduled_for, scheduled_local, revision")
     assert {row["account_id"] for row in rows} == set(accounts.values())
     assert {(row["status"], row["revision"]) for row in rows} == {("scheduled", stored["revision"])}
     assert {row["publish_at"] for row in rows} == {row["due_at"] for row in rows} == {stored["scheduled_for"]}
@@ -111,7 +96,7 @@ async def test_a_post_becomes_a_frozen_row_for_each_account_and_each_part(stack:
     assert stored["scheduled_local"].endswith("Africa/Johannesburg")
     assert enqueued == Enqueued(post_id, stored["scheduled_for"], 8, ("facebook", "x"))
     assert await noted(stack, agency) == [stored["scheduled_for"]]
-    assert await usage(stack, agency) == [(0, 2)]
+    assert await posts_used(stack, agency) == (0, 2)
 
 
 async def test_enqueuing_twice_at_once_makes_one_set_of_rows(stack: Stack, agency: Organization) -> None:
@@ -123,7 +108,7 @@ async def test_enqueuing_twice_at_once_makes_one_set_of_rows(stack: Stack, agenc
 
     assert len(await queue(stack, agency)) == 20
     assert sum(one.rows for of_run in made for one in of_run) == 20
-    assert await usage(stack, agency) == [(0, 20)]
+    assert await posts_used(stack, agency) == (0, 20)
     assert await enqueue_ready(stack, agency) == []
 
 
@@ -138,7 +123,7 @@ async def test_a_post_over_the_months_limit_is_blocked_with_the_limit_and_takes_
     await enqueue_ready(stack, agency)
 
     reason = "posts_monthly: 1 of 2 posts are over the limit of 3 a month"
-    assert await post(stack, agency, second, "status, last_error, findings, approved_hash, approved_at") == {
+    assert await post_row(stack, agency, second, "status, last_error, findings, approved_hash, approved_at") == {
         "status": "blocked",
         "last_error": reason,
         "findings": [{"rule": "posts_monthly", "severity": "block", "platform": None, "reason": reason}],
@@ -151,7 +136,7 @@ async def test_a_post_over_the_months_limit_is_blocked_with_the_limit_and_takes_
         (first, "x"),
         (third, "x"),
     ]
-    assert await usage(stack, agency) == [(0, 3)]
+    assert await posts_used(stack, agency) == (0, 3)
 
 
 @pytest.mark.parametrize("connected", [False, True])
@@ -165,12 +150,12 @@ async def test_a_post_without_an_account_is_blocked_by_name(
     [enqueued] = await enqueue_ready(stack, agency)
 
     assert (enqueued.rows, enqueued.reason) == (0, "no account is connected for x, facebook")
-    assert await post(stack, agency, post_id, "status, last_error") == {
+    assert await post_row(stack, agency, post_id, "status, last_error") == {
         "status": "blocked",
         "last_error": "no account is connected for x, facebook",
     }
     assert await queue(stack, agency) == []
-    assert await usage(stack, agency) == []
+    assert await posts_used(stack, agency) == (0, 0)
 
 
 async def test_a_slot_that_passed_during_approval_becomes_the_next_free_one(stack: Stack, agency: Organization) -> None:
@@ -208,7 +193,7 @@ async def test_a_post_for_as_soon_as_it_is_approved_is_punctual_from_then_on(
 
     await publish(stack, agency)
 
-    stored = await post(stack, agency, post_id, "approved_at, scheduled_for")
+    stored = await post_row(stack, agency, post_id, "approved_at, scheduled_for")
     [row] = await queue(stack, agency)
     assert stored["scheduled_for"] == stored["approved_at"] == row["publish_at"]
     assert row["status"] == "published"
@@ -220,93 +205,10 @@ async def test_a_time_that_a_person_chose_is_kept_although_it_has_passed(stack: 
     await connect(stack, agency, Platform.X)
     post_id = await approve(stack, agency, "At nine.", platforms=("x",), late=timedelta(hours=3))
     await asked_for(stack, agency, post_id, {"publish_at": "2026-11-23T09:00"})
-    asked = await post(stack, agency, post_id, "scheduled_for")
+    asked = await post_row(stack, agency, post_id, "scheduled_for")
 
     await publish(stack, agency)
 
     [row] = await queue(stack, agency)
     assert (row["publish_at"], row["status"]) == (asked["scheduled_for"], "needs_review")
     assert row["question"].startswith("It is 3 hours late")
-
-
-async def test_a_new_revision_goes_only_where_the_old_one_is_not_public(
-    stack: Stack, agency: Organization, sandbox: Sandbox
-) -> None:
-    await connect(stack, agency, Platform.X, Platform.FACEBOOK)
-    post_id = await approve(stack, agency, "Old words.", platforms=("x", "facebook"))
-    sandbox.faults("POST /graph/{version}/{page}/feed", {"kind": "graph_error", "code": 100})
-    await publish(stack, agency)
-    assert statuses(await queue(stack, agency)) == {"facebook": "refused", "x": "published"}
-
-    await change_words(stack, agency, post_id, "New words.")
-    await publish(stack, agency)
-
-    assert [post["text"] for post in sandbox.public("x")] == ["Old words."]
-    assert [post["text"] for post in sandbox.public("facebook")] == ["New words."]
-    rows = {(row["platform_id"], row["revision"]): row["status"] for row in await queue(stack, agency)}
-    assert set(rows.values()) == {"refused", "published"}
-    assert len(rows) == 3
-
-
-async def test_a_revision_of_what_is_public_everywhere_is_not_repeated(
-    stack: Stack, agency: Organization, sandbox: Sandbox
-) -> None:
-    await connect(stack, agency, Platform.X)
-    post_id = await approve(stack, agency, "Old words.", platforms=("x",))
-    await publish(stack, agency)
-
-    await change_words(stack, agency, post_id, "New words.")
-    await publish(stack, agency)
-
-    assert await post(stack, agency, post_id, "status, last_error") == {
-        "status": "blocked",
-        "last_error": "an earlier revision is public on x",
-    }
-    assert [post["text"] for post in sandbox.public("x")] == ["Old words."]
-
-
-async def test_a_scheduled_post_that_is_held_comes_off_the_queue_and_goes_out_once_when_it_is_approved_again(
-    stack: Stack, agency: Organization, sandbox: Sandbox
-) -> None:
-    await connect(stack, agency, Platform.X)
-    post_id = await approve(stack, agency, "Wait a moment.", platforms=("x",), late=timedelta(minutes=1))
-    await enqueue_ready(stack, agency)
-
-    await in_the_dashboard(stack, agency, "select request_post_changes(%s, 'Not yet.')", post_id)
-    held = await publish(stack, agency)
-    assert (held.tally.published, sandbox.public("x")) == (0, [])
-    assert [row["status"] for row in await queue(stack, agency)] == ["cancelled"]
-    assert await usage(stack, agency) == [(0, 0)]
-    await in_the_dashboard(stack, agency, "select submit_post(%s)", post_id)
-    stored = await post(stack, agency, post_id, "content_hash")
-    await in_the_dashboard(stack, agency, "select approve_post(%s, %s)", post_id, stored["content_hash"])
-    await publish(stack, agency)
-    await publish(stack, agency)
-
-    assert sorted(row["status"] for row in await queue(stack, agency)) == ["cancelled", "published"]
-    assert await post(stack, agency, post_id, "status") == {"status": "published"}
-    assert [post["text"] for post in sandbox.public("x")] == ["Wait a moment."]
-    assert await usage(stack, agency) == [(1, 0)]
-
-
-async def change_words(stack: Stack, organization: Organization, post_id: UUID, text: str) -> None:
-    """An editor writes other words, and they are approved."""
-    variants = {name: {"text": text} for name in ("x", "facebook")}
-    await tenant_rows(
-        stack, organization, "update social_posts set variants = %s where id = %s", Jsonb(variants), post_id
-    )
-    await tenant_rows(
-        stack,
-        organization,
-        "update social_posts set status = 'approved', approved_hash = content_hash, approved_at = now() where id = %s",
-        post_id,
-    )
-
-
-async def in_the_dashboard(stack: Stack, organization: Organization, query: str, *values: object) -> None:
-    """As the owner, signed in."""
-    await tenant_rows(stack, organization, "update users set auth_user_id = %s where role = 'owner'", OWNERS_LOGIN)
-    async with stack.tenants.open(organization) as tenant, tenant.conn.transaction():
-        claims = json.dumps({"role": "authenticated", "sub": OWNERS_LOGIN})
-        await tenant.conn.execute("select set_config('request.jwt.claims', %s, true)", [claims])
-        await tenant.conn.execute(query.encode(), values)

@@ -82,6 +82,10 @@ on conflict (shard) do update set run_id = excluded.run_id;
 -- name: leave_shard!
 update publisher_shards set run_id = null, requested_at = '-infinity' where shard = :shard and run_id = :run_id;
 
+-- name: drop_request!
+-- The run that was asked for has found nothing to do: what is noted now need not wait for its time to be over.
+update publisher_shards set requested_at = '-infinity' where shard = :shard and run_id is null;
+
 -- name: app_quotas
 select vendor, remaining, used_percent, resume_at, stopped_reason from app_quotas;
 
