@@ -88,7 +88,7 @@ class Settings(BaseSettings):
     linkedin_version: str = Field(default="202607", pattern=r"^\d{6}$")
     x_client_id: str | None = None
     x_client_secret: SecretStr | None = None
-    publish_clients_at_once: int = Field(default=32, ge=1, le=200)
+    publish_clients_at_once: int = Field(default=16, ge=1, le=200)
     publish_settle_seconds: float = Field(default=120.0, ge=0)
     publish_ahead_seconds: float = Field(default=5.0, ge=0, le=30)
     storage_base_url: str | None = None

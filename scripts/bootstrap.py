@@ -236,6 +236,8 @@ def uv_environment(uv):
     """
     environment = dict(os.environ, UV_PROJECT_ENVIRONMENT=str(VENV))
     environment.setdefault("UV_SYSTEM_CERTS", "true")
+    # Compiled once here, and not by each of five processes; some machines forbid Python to keep what it compiles.
+    environment.setdefault("UV_COMPILE_BYTECODE", "1")
     if index_url(environment) != PYPI:
         environment.setdefault("UV_DEFAULT_INDEX", index_url(environment))
     environment.pop("VIRTUAL_ENV", None)

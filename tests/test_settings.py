@@ -72,3 +72,32 @@ def test_half_an_account_is_refused(monkeypatch: pytest.MonkeyPatch, missing: st
 def test_a_network_that_is_none_is_named(monkeypatch: pytest.MonkeyPatch, networks: str):
     with pytest.raises(OperatorError, match="DRAGGONNB_PAYFAST_SOURCES"):
         settings(monkeypatch, PAYFAST_SOURCES=networks)
+
+
+def test_without_keys_github_vercel_and_n8n_are_our_sandbox(monkeypatch: pytest.MonkeyPatch):
+    found = settings(monkeypatch, SANDBOX_PORT="9990")
+
+    assert {"github", "vercel", "n8n"} <= set(found.sandboxed_vendors)
+    assert (found.github_url, found.vercel_url, found.n8n_url) == (
+        "http://127.0.0.1:9990/github",
+        "http://127.0.0.1:9990/vercel",
+        "http://127.0.0.1:9990/n8n",
+    )
+    assert found.vercel_site_url.format(host="a.draggonnb.app") == "http://127.0.0.1:9990/vercel/sites/a.draggonnb.app"
+    assert (found.github_key, found.vercel_key, found.n8n_key) == ("sandbox",) * 3
+
+
+def test_with_keys_github_vercel_and_n8n_are_real(monkeypatch: pytest.MonkeyPatch):
+    keys = {"GITHUB_TOKEN": "ghp", "VERCEL_TOKEN": "vcp", "N8N_API_KEY": "eyJ"}
+
+    found = settings(monkeypatch, N8N_BASE_URL="https://n8n.example/", **keys)
+
+    assert {"github", "vercel", "n8n"}.isdisjoint(found.sandboxed_vendors)
+    assert (found.github_url, found.vercel_url) == ("https://api.github.com", "https://api.vercel.com")
+    assert (found.n8n_url, found.vercel_site_url) == ("https://n8n.example", "https://{host}")
+    assert (found.github_key, found.vercel_key, found.n8n_key) == ("ghp", "vcp", "eyJ")
+
+
+def test_a_key_of_n8n_needs_its_address(monkeypatch: pytest.MonkeyPatch):
+    with pytest.raises(OperatorError, match="DRAGGONNB_N8N_BASE_URL is needed"):
+        settings(monkeypatch, N8N_API_KEY="eyJ")

@@ -36,7 +36,7 @@ X_KINDS = frozenset(
     {"duplicate_content", "user_suspended", "usage_capped", "media_failed", "media_lost", "partial_errors"}
 )
 PAYFAST_KINDS = frozenset({"declined"})
-GITHUB_KINDS = frozenset({"secondary_limit", "branch_moved"})
+GITHUB_KINDS = frozenset({"secondary_limit", "branch_moved", "tree_truncated"})
 VERCEL_KINDS = frozenset({"build_failed"})
 N8N_KINDS = frozenset({"review_pending"})
 SMTP_KINDS = frozenset({"drop_after_data", "drop_before_data"})

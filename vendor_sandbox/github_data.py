@@ -1,7 +1,7 @@
 """Git's objects over GitHub's API: refs, commits, trees, blobs.
 
-Lives here: the endpoints below /git, and the fault `branch_moved`, somebody else's push between reading a branch and
-moving it. Does not live here: how objects are named and kept (`github_git.py`).
+Lives here: the endpoints below /git, and their faults: `branch_moved`, somebody else's push between reading a branch
+and moving it; `tree_truncated`, a listing cut short. Does not live here: how objects are named (`github_git.py`).
 """
 
 import base64
@@ -33,6 +33,8 @@ async def tree(call: Call, sandbox: Sandbox, repo: Repo, sha: str) -> Answer:
     """GET git/trees/{sha}, with ?recursive=1 also what lies below."""
     if sha not in repo.objects.trees:
         return scripted_error(404, "unknown")
+    if call.fault_kind == "tree_truncated":
+        return json_answer(200, {"sha": sha, "tree": [], "truncated": True})
     entries = _listed(repo, sha, "", is_deep="recursive" in call.query)
     return json_answer(200, {"sha": sha, "tree": entries, "truncated": False})
 

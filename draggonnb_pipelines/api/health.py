@@ -76,8 +76,6 @@ class Health:
         services: dict[str, ServiceState] = {
             "database": "connected" if figures else "unreachable",
             "supabase": "not configured",
-            "n8n": "not configured",
-            "vercel": "not configured",
             **self._vendors,
         }
         body: dict[str, object] = {"status": self._status(services), "services": services}
@@ -120,6 +118,9 @@ class Health:
             "x": _door(settings.x_url),
             "storage": _door(settings.storage_url),
             "payfast": _door(settings.payfast_api_url),
+            "github": _door(settings.github_url),
+            "vercel": _door(settings.vercel_url),
+            "n8n": _door(settings.n8n_url),
         }
         opened = await asyncio.gather(*(_opens(*door) for door in doors.values()))
         live: dict[str, ServiceState] = {}

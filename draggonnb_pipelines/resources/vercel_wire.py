@@ -108,7 +108,7 @@ def sorter(*, unknown: ErrorClass, now: Callable[[], datetime]) -> Sort:
         rule = judge(ERRORS, status, f"{text_of(fault, 'code')} {text_of(fault, 'message')}", unknown=unknown)
         if status == 403 and any(fault.get(sign) for sign in _TOKEN_SIGNS):
             rule = Rule(status, ErrorClass.AUTH)
-        code = _CODE.sub(" ", text_of(fault, "code"))[:60] or None
+        code = _code(fault)
         seconds = _limit_seconds(response, fault, now()) if rule.error_class is ErrorClass.THROTTLED else None
         return refusal(VENDOR, response, rule, code, code=rule.code or code, retry_after_seconds=seconds)
 
@@ -128,8 +128,12 @@ def failed_variables(response: Answer) -> VendorError | None:
     if not faults:
         return None
     named = sorted({_CODE.sub(" ", f"{_key(fault)} {text_of(fault, 'code')}")[:120] for fault in faults})
-    code = _CODE.sub(" ", text_of(faults[0], "code"))[:60] or None
-    return VendorError(VENDOR, ErrorClass.INPUT, f"not set: {'; '.join(named)}", status=response.status_code, code=code)
+    message, status = f"not set: {'; '.join(named)}", response.status_code
+    return VendorError(VENDOR, ErrorClass.INPUT, message, status=status, code=_code(faults[0]))
+
+
+def _code(fault: dict[str, Any]) -> str | None:
+    return _CODE.sub(" ", text_of(fault, "code"))[:60].strip() or None
 
 
 def _key(fault: dict[str, Any]) -> str:

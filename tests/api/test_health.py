@@ -34,8 +34,6 @@ async def test_health_tells_what_it_probed_and_claims_no_more(
     assert body["services"] == {
         "database": "connected",
         "supabase": "not configured",
-        "n8n": "not configured",
-        "vercel": "not configured",
         "claude": "unreachable",
         "whatsapp": "unreachable",
         "mail": "unreachable",
@@ -44,9 +42,13 @@ async def test_health_tells_what_it_probed_and_claims_no_more(
         "x": "unreachable",
         "storage": "unreachable",
         "payfast": "unreachable",
+        "github": "unreachable",
+        "vercel": "unreachable",
+        "n8n": "unreachable",
     }
     assert body["status"] == "degraded"
-    assert body["sandbox"] == ["claude", "whatsapp", "mail", "meta", "linkedin", "x", "storage", "supabase", "payfast"]
+    social = ["meta", "linkedin", "x", "storage"]
+    assert body["sandbox"] == ["claude", "whatsapp", "mail", *social, "supabase", "payfast", "github", "vercel", "n8n"]
     assert set(body["metrics"]) == {"active_clients", "monthly_posts", "system_uptime", "uptime_seconds"}
     assert (body["metrics"]["monthly_posts"], body["metrics"]["system_uptime"]) == (0, "100.0%")
 
