@@ -101,3 +101,26 @@ def test_with_keys_github_vercel_and_n8n_are_real(monkeypatch: pytest.MonkeyPatc
 def test_a_key_of_n8n_needs_its_address(monkeypatch: pytest.MonkeyPatch):
     with pytest.raises(OperatorError, match="DRAGGONNB_N8N_BASE_URL is needed"):
         settings(monkeypatch, N8N_API_KEY="eyJ")
+
+
+@pytest.mark.parametrize(
+    ("secret", "other_half"),
+    [
+        ("META_APP_SECRET", "META_APP_ID"),
+        ("LINKEDIN_CLIENT_SECRET", "LINKEDIN_CLIENT_ID"),
+        ("X_CLIENT_SECRET", "X_CLIENT_ID"),
+        ("STORAGE_KEY", "STORAGE_BASE_URL"),
+    ],
+)
+def test_half_of_a_credential_names_the_other_half(monkeypatch: pytest.MonkeyPatch, secret: str, other_half: str):
+    with pytest.raises(OperatorError, match=f"DRAGGONNB_{other_half} is needed with DRAGGONNB_{secret}"):
+        settings(monkeypatch, **{secret: "s"})
+
+
+def test_with_a_real_network_a_lost_call_settles_no_sooner_than_it_may_take(monkeypatch: pytest.MonkeyPatch):
+    real = {"X_CLIENT_ID": "id", "X_CLIENT_SECRET": "s"}
+
+    with pytest.raises(OperatorError, match="DRAGGONNB_PUBLISH_SETTLE_SECONDS must be 90 at least"):
+        settings(monkeypatch, **real, PUBLISH_SETTLE_SECONDS="89")
+
+    assert settings(monkeypatch, **real, PUBLISH_SETTLE_SECONDS="90").publish_settle_seconds == 90.0

@@ -73,27 +73,6 @@ async def test_a_vendor_that_is_away_is_a_fault_with_a_remedy(sandbox: Sandbox):
     assert meta.remedy == storage.remedy == "the sandbox does not answer: `draggonnb up` starts it"
 
 
-async def test_half_of_a_credential_names_the_other_half(sandbox: Sandbox):
-    secrets = dict.fromkeys(("meta_app_secret", "linkedin_client_secret", "x_client_secret", "storage_key"), "s")
-    settings = settings_of(sandbox, **secrets)
-
-    findings = [
-        await network_probes.meta(settings, today=TODAY),
-        network_probes.linkedin(settings, today=TODAY),
-        network_probes.x(settings),
-        await network_probes.storage(settings),
-    ]
-
-    assert [finding.what for finding in findings] == [
-        "DRAGGONNB_META_APP_ID is not set",
-        "DRAGGONNB_LINKEDIN_CLIENT_ID is not set",
-        "DRAGGONNB_X_CLIENT_ID is not set",
-        "DRAGGONNB_STORAGE_BASE_URL is not set",
-    ]
-    assert {finding.verdict for finding in findings} == {Verdict.FAULT}
-    assert sandbox.journal() == []
-
-
 @pytest.mark.parametrize(
     ("days_left", "verdict"), [(60, Verdict.OK), (59, Verdict.NOTE), (1, Verdict.NOTE), (0, Verdict.FAULT)]
 )
