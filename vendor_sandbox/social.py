@@ -16,7 +16,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 STANDING_TOKEN = "sandbox-"
-_numbers = itertools.count(1)
+# From the clock, so that a sandbox that is started again gives no id a second time.
+_numbers = itertools.count(int(time.time() * 1000) - 1_700_000_000_000)
 
 
 @dataclass

@@ -7,17 +7,27 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from draggonnb_pipelines.domain.publishing import Platform
 from draggonnb_pipelines.resources.claude import Claude, Prices
+from draggonnb_pipelines.resources.github import GitHub
 from draggonnb_pipelines.resources.http import HttpDoor
 from draggonnb_pipelines.resources.mail import Mailer
+from draggonnb_pipelines.resources.n8n import N8n
+from draggonnb_pipelines.resources.payfast import PayFast
 from draggonnb_pipelines.resources.platforms import Adapter, build_platforms
 from draggonnb_pipelines.resources.postgres import MasterDb, Tenants
 from draggonnb_pipelines.resources.storage import MediaStorage
+from draggonnb_pipelines.resources.supabase_management import SupabaseManagement
 from draggonnb_pipelines.resources.vault import Vault
+from draggonnb_pipelines.resources.vendors import build_github, build_n8n, build_payfast, build_supabase, build_vercel
+from draggonnb_pipelines.resources.vercel import Vercel
 from draggonnb_pipelines.resources.whatsapp import WhatsApp
 from draggonnb_pipelines.settings import SANDBOX_SECRET, Settings
+
+if TYPE_CHECKING:
+    from draggonnb_pipelines.resources.supabase_auth import SupabaseAuth
 
 
 def utc_now() -> datetime:
@@ -38,7 +48,18 @@ class Stack:
     mailer: Mailer
     storage: MediaStorage
     platforms: Mapping[Platform, Adapter]
+    payfast: PayFast
+    supabase: SupabaseManagement
+    github: GitHub
+    vercel: Vercel
+    n8n: N8n
     now: Callable[[], datetime] = utc_now
+
+    def supabase_auth(self, ref: str, secret_key: str) -> "SupabaseAuth":
+        """The Auth of one client's Supabase project."""
+        from draggonnb_pipelines.resources.supabase_auth import SupabaseAuth  # heavy, and few runs need it
+
+        return SupabaseAuth(self.door, project_url=self.settings.supabase_project_url(ref), key=secret_key)
 
 
 @asynccontextmanager
@@ -83,4 +104,21 @@ async def open_stack(settings: Settings, *, now: Callable[[], datetime] = utc_no
         key = settings.storage_key.get_secret_value() if settings.storage_key else SANDBOX_SECRET
         storage = MediaStorage(door, base_url=settings.storage_url, key=key)
         platforms = build_platforms(settings, door, storage)
-        yield Stack(settings, vault, master, tenants, door, claude, whatsapp, mailer, storage, platforms, now)
+        yield Stack(
+            settings=settings,
+            vault=vault,
+            master=master,
+            tenants=tenants,
+            door=door,
+            claude=claude,
+            whatsapp=whatsapp,
+            mailer=mailer,
+            storage=storage,
+            platforms=platforms,
+            payfast=build_payfast(settings, door, now),
+            supabase=build_supabase(settings, door),
+            github=build_github(settings, door),
+            vercel=build_vercel(settings, door),
+            n8n=build_n8n(settings, door),
+            now=now,
+        )

@@ -104,6 +104,17 @@ class Fields(BaseSettings):
     n8n_base_url: str | None = None
     n8n_api_key: SecretStr | None = None
 
+    # --- setting clients up
+    provision_clients_at_once: int = Field(default=32, ge=1, le=500)
+    provision_patience_seconds: float = Field(default=240.0, ge=0)
+    provision_settle_seconds: float = Field(default=120.0, ge=0)
+    provision_poll_seconds: float = Field(default=5.0, gt=0)
+
+    # --- what stands on invoices
+    seller_name: str = "DraggonnB"
+    seller_address: str = ""
+    seller_vat_number: str | None = None
+
     # --- mail
     smtp_host: str | None = None
     smtp_port: int = Field(default=587, ge=1, le=65535)

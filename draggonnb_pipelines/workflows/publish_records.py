@@ -100,8 +100,9 @@ async def record(stack: Stack, organization: Organization, run_id: str, rows: Se
         return
     async with stack.tenants.open(organization) as tenant:
         async with tenant.conn.transaction():
-            await _store_outcomes(tenant, run_id, done)
-            await settle_usage(tenant, {row.id: row.verdict.status for row in done if row.verdict and row.is_post})
+            stored = await _store_outcomes(tenant, run_id, done)
+            posts = {row.id: row.verdict.status for row in done if row.verdict and row.is_post}
+            await settle_usage(tenant, posts | {key: stored[key] for key in posts.keys() & stored.keys()})
         await _pause_accounts(tenant, done)
     for row in done:
         quotas.note(row.platform, row.limits, stack.now())
@@ -124,7 +125,8 @@ async def settle_usage(tenant: TenantDb, statuses: Mapping[UUID, str]) -> None:
         await release(tenant, POSTS, over)
 
 
-async def _store_outcomes(tenant: TenantDb, run_id: str, rows: Sequence[Row]) -> None:
+async def _store_outcomes(tenant: TenantDb, run_id: str, rows: Sequence[Row]) -> dict[UUID, str]:
+    """The status that each row has now, of those that took what is stored."""
     verdicts = [row.verdict or Verdict("scheduled") for row in rows]
     errors = [row.error for row in rows]
     stored = PUBLISHING.record_outcomes(
@@ -147,8 +149,7 @@ async def _store_outcomes(tenant: TenantDb, run_id: str, rows: Sequence[Row]) ->
         request_ids=[error.request_id if error else None for error in errors],
         latencies=[row.latency_ms for row in rows],
     )
-    async for _ in stored:
-        pass
+    return {row["id"]: row["status"] async for row in stored}
 
 
 async def _pause_accounts(tenant: TenantDb, rows: Sequence[Row]) -> None:

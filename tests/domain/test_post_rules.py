@@ -145,15 +145,22 @@ def test_a_file_is_held_against_each_of_its_limits(rule: PostRule, kind: str, li
             ]
 
 
-@pytest.mark.parametrize(("rule", "kind"), [(rule, rule.alt_text_max) for rule in RULES if rule.alt_text_max], ids=str)
-def test_an_alternative_text_has_a_limit(rule: PostRule, kind: int):
+@pytest.mark.parametrize(
+    ("rule", "longest"),
+    [
+        pytest.param(rule, rule.alt_text_max, id=name)
+        for rule, name in zip(RULES, NAMES, strict=True)
+        if rule.alt_text_max
+    ],
+)
+def test_an_alternative_text_has_a_limit(rule: PostRule, longest: int):
     rest = (_file(rule),) * (rule.media_min - 1)
 
     def told(length: int) -> list[str]:
         return _messages(rule, Draft("a", (replace(_file(rule), alt_text="a" * length), *rest)))
 
-    assert told(kind - 1) == told(kind) == []
-    assert told(kind + 1) == [f"{rule.platform}.media[0].alt_text: {kind + 1} of at most {kind} (characters)"]
+    assert told(longest - 1) == told(longest) == []
+    assert told(longest + 1) == [f"{rule.platform}.media[0].alt_text: {longest + 1} of at most {longest} (characters)"]
 
 
 @pytest.mark.parametrize(

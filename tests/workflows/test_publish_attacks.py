@@ -55,6 +55,30 @@ async def test_a_refused_repetition_of_another_posts_words_is_not_taken_for_that
     assert [post["text"] for post in sandbox.public("linkedin")] == ["We are open.", "And somebody else's words."]
 
 
+async def test_an_id_that_another_post_has_is_a_question_about_one_row_and_not_the_end_of_its_chunk(
+    stack: Stack, agency: Organization, sandbox: Sandbox
+) -> None:
+    await connect(stack, agency, Platform.FACEBOOK)
+    first = await approve(stack, agency, "We are open.", platforms=("facebook",))
+    await publish(stack, agency)
+    [row] = await queue(stack, agency)
+    page, _, number = row["platform_post_id"].partition("_")
+    taken = f"{page}_{int(number) + 1}"
+    await change(stack, agency, "update content_queue set platform_post_id = %s where post_id = %s", taken, first)
+    posts = [await approve(stack, agency, f"News no. {number}.", platforms=("facebook",)) for number in range(3)]
+
+    run = await publish(stack, agency)
+
+    rows = {row["post_id"]: row for row in await queue(stack, agency)}
+    assert run.problem is None
+    assert sorted(rows[post]["status"] for post in posts) == ["needs_review", "published", "published"]
+    [asked] = [rows[post] for post in posts if rows[post]["status"] == "needs_review"]
+    assert asked["question"] == f"The network gave the id of another post ({taken}). Is this one there?"
+    assert asked["platform_post_id"] is None
+    assert rows[first]["platform_post_id"] == taken
+    assert len(sandbox.public("facebook")) == 4
+
+
 async def test_two_lookers_who_find_the_same_post_for_equal_words_lose_neither_row(
     stack: Stack, agency: Organization, sandbox: Sandbox
 ) -> None:

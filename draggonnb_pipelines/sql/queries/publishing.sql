@@ -107,7 +107,8 @@ returning q.id, q.attempts;
 
 -- name: record_outcomes
 -- What became of the calls, and the log of them, in one statement. That a post is public is true whatever the row says
--- by now; everything else counts only for the run that holds the row. Returns the rows that took it.
+-- by now; everything else counts only for the run that holds the row. An id that another post of the account has
+-- becomes a question about this row alone. Returns the rows that took it.
 with given as (
     select * from unnest(
         cast(:ids as uuid[]), cast(:attempts as integer[]), cast(:statuses as text[]), cast(:delays as float[]),
@@ -116,15 +117,26 @@ with given as (
         cast(:http_statuses as integer[]), cast(:codes as text[]), cast(:request_ids as text[]), cast(:latencies as integer[])
     ) as g (id, attempt, status, delay, tries, platform_post_id, platform_url, cost_usd, error_class, error, question,
             outcome, http_status, code, request_id, latency_ms)
+), strange as (
+    select g.id from given g join content_queue q on q.id = g.id
+    where exists (select from content_queue other
+                  where other.account_id = q.account_id and other.platform_post_id = g.platform_post_id
+                    and other.id <> g.id)
+       or exists (select from given earlier join content_queue other on other.id = earlier.id
+                  where earlier.platform_post_id = g.platform_post_id and other.account_id = q.account_id
+                    and earlier.id < g.id)
 ), changed as (
     update content_queue q
-    set status = g.status, due_at = now() + make_interval(secs => g.delay), tries = g.tries,
-        platform_post_id = coalesce(g.platform_post_id, q.platform_post_id),
+    set status = case when s.id is null then g.status else 'needs_review' end,
+        due_at = now() + make_interval(secs => g.delay), tries = g.tries,
+        platform_post_id = case when s.id is null then coalesce(g.platform_post_id, q.platform_post_id) end,
         platform_url = coalesce(g.platform_url, q.platform_url), cost_usd = q.cost_usd + g.cost_usd,
-        error_class = g.error_class, last_error = g.error, question = g.question, lease_until = null,
+        error_class = g.error_class, last_error = g.error, lease_until = null,
+        question = case when s.id is null then g.question
+                        else 'The network gave the id of another post (' || g.platform_post_id || '). Is this one there?' end,
         progress = case when g.code = 'invalid-media' then '{}' else q.progress end,
-        published_at = case when g.status = 'published' then now() end
-    from given g
+        published_at = case when g.status = 'published' and s.id is null then now() end
+    from given g left join strange s on s.id = g.id
     where q.id = g.id and q.attempts = g.attempt
       and (q.run_id = :run_id and q.status in ('calling', 'claimed')
            or g.status = 'published' and q.status in ('calling', 'claimed', 'unknown', 'scheduled', 'needs_review'))
