@@ -1,4 +1,4 @@
-"""Organization x day: the one partitioning that every tenant asset has.
+"""Organization x day, and organization alone for what a client has once: the partitionings of tenant assets.
 
 Lives here: the partition definitions, the key's text form in both directions, and the registration of organizations.
 Does not live here: how one run serves many keys (`tenant_runs.py`), and who is an active organization (the master
@@ -10,7 +10,7 @@ from datetime import UTC, date, datetime, timedelta
 
 import dagster as dg
 
-from draggonnb_pipelines.domain.reports import PartitionKey
+from draggonnb_pipelines.domain.reports import NO_DAY, PartitionKey
 
 WINDOW_DAYS = 90
 
@@ -36,24 +36,28 @@ day = dg.DailyPartitionsDefinition(
 organization_day = dg.MultiPartitionsDefinition({"organization": organizations, "day": day})
 
 
-def to_dagster(key: PartitionKey) -> dg.MultiPartitionKey:
+def to_dagster(key: PartitionKey) -> str:
     """Dagster's form of a key. ValueError for a slug that its text form could not carry."""
     if not key.slug or "|" in key.slug or "," in key.slug:
         raise ValueError(f"not an organization's slug: {key.slug!r}")
+    if key.day == NO_DAY:
+        return key.slug
     return dg.MultiPartitionKey({"organization": key.slug, "day": key.day.isoformat()})
 
 
-def key(slug: str, on: date) -> str:
-    """`2026-11-20|some-client`, as the UI shows it."""
+def key(slug: str, on: date = NO_DAY) -> str:
+    """`2026-11-20|some-client` or `some-client`, as the UI shows it."""
     return str(to_dagster(PartitionKey(slug, on)))
 
 
 def parse(text: str) -> PartitionKey:
     """The reverse of `key`. ValueError if the text is not a key."""
-    on, separator, slug = text.partition("|")
+    first, separator, slug = text.partition("|")
+    if not separator and first:
+        return PartitionKey(first)
     if not separator or not slug or "|" in slug:
         raise ValueError(f"not a partition key of day and organization: {text!r}")
-    return PartitionKey(slug, date.fromisoformat(on))
+    return PartitionKey(slug, date.fromisoformat(first))
 
 
 def register_organizations(instance: dg.DagsterInstance, slugs: Iterable[str]) -> list[str]:

@@ -13,6 +13,7 @@ import dagster as dg
 from dagster._core.events import AssetMaterializationPlannedData
 
 from draggonnb_pipelines.domain.reports import (
+    NO_DAY,
     CheckOutcome,
     KeyReport,
     Link,
@@ -21,7 +22,6 @@ from draggonnb_pipelines.domain.reports import (
     PartitionKey,
     markdown_text,
 )
-from draggonnb_pipelines.partitions import key as key_text
 from draggonnb_pipelines.partitions import parse, to_dagster
 
 # A verdict names at most this many partitions: it is read by people, and stored in the run's failure event.
@@ -56,7 +56,7 @@ def check_evaluation(asset: dg.AssetKey, key: PartitionKey, outcome: CheckOutcom
         severity=dg.AssetCheckSeverity.WARN if outcome.severity == "warn" else dg.AssetCheckSeverity.ERROR,
         description=outcome.description or None,
         metadata=to_dagster_metadata(outcome.metadata),
-        partition=key_text(key.slug, key.day),
+        partition=str(to_dagster(key)),
     )
 
 
@@ -109,7 +109,7 @@ def verdict(failed: Mapping[PartitionKey, tuple[str, str]], *, total: int) -> dg
     slugs = list(dict.fromkeys(key.slug for key in failed))
     named = ", ".join(slugs[:10]) + (f" and {len(slugs) - 10} more" if len(slugs) > 10 else "")
     rows = [
-        f"| {key.slug} | {key.day.isoformat()} | {asset} | {markdown_text(reason, max_chars=300)} |"
+        f"| {key.slug} | {'' if key.day == NO_DAY else key.day.isoformat()} | {asset} | {markdown_text(reason, max_chars=300)} |"
         for key, (asset, reason) in list(failed.items())[:SHOWN_FAILURES]
     ]
     table = "\n".join(["| organization | day | stopped at | reason |", "|---|---|---|---|", *rows])

@@ -91,8 +91,11 @@ def tenant_asset(
     checks: Mapping[str, str] | None = None,
     skip_when: Callable[[TenantRun[Any]], bool] | None = None,
     name: str | None = None,
+    partitions_def: dg.PartitionsDefinition = organization_day,
 ) -> Callable[[Callable[..., StepReport | Iterator[StepReport]]], TenantStep]:
     """Declares an asset per organization and day; the decorated function is its step, its name the asset's.
+
+    With `partitions_def=organizations` it is one per organization, and its keys have no day.
 
     The function takes a `TenantRun` and then resources by their keys. It returns a `StepReport`, or yields several
     where it can tell early what is done: those partitions are stored at once and survive a kill.
@@ -119,7 +122,7 @@ def tenant_asset(
             metadata={**schema, **(metadata or {})},
             tags=dict(tags or {}),
             skippable=True,
-            partitions_def=organization_day,
+            partitions_def=partitions_def,
         )
         declared = tuple(
             dg.AssetCheckSpec(check, asset=key, description=text, blocking=True)
@@ -176,7 +179,7 @@ def tenant_chain(
         specs=[step.spec for step in steps],
         check_specs=[check for step in steps for check in step.checks],
         can_subset=True,
-        partitions_def=organization_day,
+        partitions_def=steps[0].spec.partitions_def,
         backfill_policy=dg.BackfillPolicy.single_run(),
         required_resource_keys=resources,
         retry_policy=retry_policy,

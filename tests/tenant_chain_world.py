@@ -11,7 +11,7 @@ import dagster as dg
 from pydantic import Field
 
 from draggonnb_pipelines.domain.reports import CheckOutcome, KeyReport, Markdown, PartitionKey, StepReport
-from draggonnb_pipelines.partitions import key, organization_day, register_organizations
+from draggonnb_pipelines.partitions import key, organization_day, organizations, register_organizations
 from draggonnb_pipelines.tenant_runs import TenantRun, tenant_asset, tenant_chain
 
 TODAY = datetime.now(UTC).date()
@@ -79,6 +79,31 @@ stories = tenant_chain(
     config=Batch,
     retry_policy=dg.RetryPolicy(max_retries=1),
 )
+
+
+@tenant_asset(group="houses", description="What a client has once.", partitions_def=organizations)
+def house(run: TenantRun[Batch], world: World) -> StepReport:
+    return world.work("house", run)
+
+
+def keys_without_days(run: TenantRun[Batch], world: World) -> list[PartitionKey]:
+    return [PartitionKey(slug) for slug in run.config.slugs]
+
+
+houses = tenant_chain("build_houses", [house], keys=keys_without_days, config=Batch)
+
+
+def houses_job() -> dg.JobDefinition:
+    """Rebuilt by name, as a run process does."""
+    job = dg.define_asset_job("houses_job", [houses], executor_def=dg.in_process_executor)
+    definitions = dg.Definitions(assets=[houses], jobs=[job], resources={"world": WORLD})
+    return definitions.resolve_job_def("houses_job")
+
+
+def build_houses(instance: dg.DagsterInstance, *slugs: str, **tags: str) -> dg.JobExecutionResult:
+    """A launch by config, or with the tags of a range of organizations."""
+    config = {"ops": {"build_houses": {"config": {"slugs": list(slugs)}}}}
+    return dg.execute_job(dg.reconstructable(houses_job), instance, run_config=config, tags=tags)
 
 
 def stories_job() -> dg.JobDefinition:

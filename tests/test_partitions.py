@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime
 import dagster as dg
 import pytest
 
-from draggonnb_pipelines.domain.reports import KeyReport, PartitionKey, StepReport
+from draggonnb_pipelines.domain.reports import NO_DAY, KeyReport, PartitionKey, StepReport
 from draggonnb_pipelines.partitions import day, key, organization_day, parse, register_organizations, window_start
 
 MONDAY = date(2026, 11, 23)
@@ -35,7 +35,12 @@ def test_a_slug_that_would_break_the_key_is_refused(slug: str):
         key(slug, MONDAY)
 
 
-@pytest.mark.parametrize("text", ["", "2026-11-23", "2026-11-23|", "2026-11-23|a|b", "a|2026-11-23"])
+def test_the_key_of_what_has_no_days_is_the_organization_alone():
+    assert key("kloof-coffee") == "kloof-coffee"
+    assert parse("kloof-coffee") == PartitionKey("kloof-coffee", NO_DAY)
+
+
+@pytest.mark.parametrize("text", ["", "2026-11-23|", "2026-11-23|a|b", "a|2026-11-23"])
 def test_a_text_that_is_no_key_is_refused(text: str):
     with pytest.raises(ValueError, match=r"not a partition key|Invalid isoformat"):
         parse(text)

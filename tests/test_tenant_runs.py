@@ -9,13 +9,15 @@ import pytest
 from dagster._core.events import AssetMaterializationPlannedData
 
 from draggonnb_pipelines.domain.reports import KeyReport, Link, Markdown, PartitionKey, StepReport
-from draggonnb_pipelines.partitions import key
+from draggonnb_pipelines.partitions import key, organizations
 from draggonnb_pipelines.tenant_events import to_dagster_metadata, verdict
 from draggonnb_pipelines.tenant_runs import TenantRun, tenant_asset, tenant_chain
 from tests.tenant_chain_world import (
+    SLUGS,
     TODAY,
     YESTERDAY,
     World,
+    build_houses,
     fresh_world,
     run_again,
     run_batch,
@@ -271,3 +273,29 @@ def test_dagster_still_reads_a_planned_event_as_we_write_it(instance, world):
     ours = [each for each in planned if isinstance(each, AssetMaterializationPlannedData) and each.partition]
     assert [(each.asset_key, each.partition) for each in ours] == [(dg.AssetKey("first"), key("alpha", TODAY))] * 2
     assert statuses(instance, "first") == {"alpha": FAILED}
+
+
+def houses_standing(instance: dg.DagsterInstance) -> dict[str, str]:
+    found = instance.get_status_by_partition(dg.AssetKey("house"), list(SLUGS), organizations) or {}
+    return {slug: status.value for slug, status in found.items() if status}
+
+
+def test_an_asset_without_days_is_worked_on_per_organization(instance, world):
+    world.broken = {"house": {"bravo"}}
+
+    result = build_houses(instance, "alpha", "bravo")
+
+    assert not result.success
+    assert houses_standing(instance) == {"alpha": DONE, "bravo": FAILED}
+    assert failure_of(result)[1].splitlines()[-1] == "| bravo |  | house | vendor said \\| no |"
+
+
+def test_a_backfill_of_organizations_is_one_run(instance, world):
+    first, last = sorted(SLUGS)[0], sorted(SLUGS)[2]
+    tags = {"dagster/asset_partition_range_start": first, "dagster/asset_partition_range_end": last}
+
+    result = build_houses(instance, **tags)
+
+    assert result.success
+    assert houses_standing(instance) == dict.fromkeys(("alpha", "bravo", "charlie"), DONE)
+    assert world.asked == [("house", ["alpha", "bravo", "charlie"])]

@@ -12,11 +12,15 @@ from datetime import date
 from typing import Any, Literal, NamedTuple, Self
 
 
+# Of assets that have no days, such as a client's repository: their keys are organizations alone.
+NO_DAY = date.min
+
+
 class PartitionKey(NamedTuple):
     """One organization on one UTC day: the unit that succeeds, fails and is repeated by itself."""
 
     slug: str
-    day: date
+    day: date = NO_DAY
 
 
 @dataclass(frozen=True)

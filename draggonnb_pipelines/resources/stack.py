@@ -5,7 +5,7 @@ Not here: who opens it. Runs do through `bindings.py`, the CLI and the tests dir
 
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -36,7 +36,10 @@ def utc_now() -> datetime:
 
 @dataclass(frozen=True)
 class Stack:
-    """The databases and the vendors' clients of one event loop, and the clock."""
+    """The databases and the vendors' clients of one event loop, and the clock.
+
+    `kept` is closed with the stack, before the rest: a step may leave there what is to outlive it.
+    """
 
     settings: Settings
     vault: Vault
@@ -53,6 +56,7 @@ class Stack:
     github: GitHub
     vercel: Vercel
     n8n: N8n
+    kept: AsyncExitStack = field(default_factory=AsyncExitStack)
     now: Callable[[], datetime] = utc_now
 
     def supabase_auth(self, ref: str, secret_key: str) -> "SupabaseAuth":
@@ -120,5 +124,6 @@ async def open_stack(settings: Settings, *, now: Callable[[], datetime] = utc_no
             github=build_github(settings, door),
             vercel=build_vercel(settings, door),
             n8n=build_n8n(settings, door),
+            kept=await opened.enter_async_context(AsyncExitStack()),
             now=now,
         )

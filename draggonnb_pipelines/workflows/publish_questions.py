@@ -19,6 +19,7 @@ from draggonnb_pipelines.workflows.inbox_batches import organizations_by_slug
 from draggonnb_pipelines.workflows.publish_records import PUBLISHING, settle_usage
 
 SEEN = "seen:"
+ANSWERS_AT_ONCE = 50
 Answer = Literal["published", "not-published", "publish", "drop", "deleted"]
 ANSWERS: tuple[Answer, ...] = get_args(Answer)
 _STATUS: Mapping[Answer, str] = {
@@ -100,6 +101,22 @@ async def request_undo(stack: Stack, organization: Organization, queue_id: UUID,
             await _audit(tenant, by, "publish.undo_requested", queue_id)
 
 
+async def apply_answers(stack: Stack, organization: Organization) -> int:
+    """Apply what people said in the dashboard, each once; one that does not fit any more is told so. How many."""
+    async with stack.tenants.open(organization) as tenant:
+        rows = [row async for row in PUBLISHING.open_answers(tenant.conn, row_limit=ANSWERS_AT_ONCE)]
+    for row in rows:
+        try:
+            outcome = await _act(
+                stack, organization, row["queue_id"], row["action"], by=f"app:{row['asked_by']}", url=row["url"]
+            )
+        except OperatorError as error:
+            outcome = error.message
+        async with stack.tenants.open(organization) as tenant:
+            await PUBLISHING.close_answer(tenant.conn, id=row["id"], outcome=outcome)
+    return len(rows)
+
+
 async def act_on_row(stack: Stack, slug: str, queue_id: UUID, action: str, *, by: str, url: str | None = None) -> str:
     """An answer or `undo`, as an operator gives it; returns what follows in words.
 
@@ -109,6 +126,12 @@ async def act_on_row(stack: Stack, slug: str, queue_id: UUID, action: str, *, by
     organization = (await organizations_by_slug(stack, [slug])).get(slug)
     if organization is None:
         raise OperatorError(f"no organization has the slug {slug!r}", remedy="`draggonnb tenant list` shows all")
+    return await _act(stack, organization, queue_id, action, by=by, url=url)
+
+
+async def _act(
+    stack: Stack, organization: Organization, queue_id: UUID, action: str, *, by: str, url: str | None
+) -> str:
     if action == "undo":
         await request_undo(stack, organization, queue_id, by=by)
         return f"{queue_id} will be deleted within a minute"

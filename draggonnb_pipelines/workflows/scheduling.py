@@ -12,6 +12,7 @@ from uuid import UUID, uuid5
 
 from psycopg.types.json import Jsonb
 
+from draggonnb_pipelines.domain.content import Finding
 from draggonnb_pipelines.domain.organizations import Organization
 from draggonnb_pipelines.domain.posting_slots import Slot, next_free_slot
 from draggonnb_pipelines.domain.publishing import Part, Platform, fingerprint
@@ -20,6 +21,7 @@ from draggonnb_pipelines.resources.postgres import TenantDb
 from draggonnb_pipelines.resources.stack import Stack
 from draggonnb_pipelines.sql import load_queries
 from draggonnb_pipelines.workflows.agenda import announced
+from draggonnb_pipelines.workflows.queue_checks import objections, read_brand
 from draggonnb_pipelines.workflows.usage import release, reserve
 
 SCHEDULING = load_queries("scheduling")
@@ -62,8 +64,12 @@ async def enqueue_ready(stack: Stack, organization: Organization) -> list[Enqueu
             accounts = [row async for row in SCHEDULING.accounts_of_platforms(tenant.conn)]
             slots = [_slot(row) async for row in SCHEDULING.slots(tenant.conn)]
             taken = {row["publish_at"] async for row in SCHEDULING.taken_times(tenant.conn)}
+            brand = await read_brand(tenant)
             for post in posts:
                 at = _publish_at(post, slots, taken)
+                if objected := objections(post, brand):
+                    enqueued.append(await _refuse(tenant, post, at, objected))
+                    continue
                 rows = queue_rows(post, accounts)
                 if rows:
                     taken.add(at.utc)
@@ -71,6 +77,12 @@ async def enqueue_ready(stack: Stack, organization: Organization) -> list[Enqueu
             if len(posts) < POSTS_AT_ONCE:
                 break
     return enqueued
+
+
+async def _refuse(tenant: TenantDb, post: Mapping[str, Any], at: Resolved, objected: Sequence[Finding]) -> Enqueued:
+    reason = "; ".join(dict.fromkeys(f"{finding.platform}: {finding.reason}" for finding in objected))[:1000]
+    await SCHEDULING.refuse_post(tenant.conn, post_id=post["id"], rule=objected[0].rule, reason=reason)
+    return Enqueued(post["id"], at.utc, 0, (), reason)
 
 
 async def _enqueue(

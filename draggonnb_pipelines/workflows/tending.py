@@ -18,6 +18,7 @@ from draggonnb_pipelines.workflows.account_alerts import tell_all_troubles
 from draggonnb_pipelines.workflows.account_checks import check_accounts, remind_reconnects
 from draggonnb_pipelines.workflows.agenda import AGENDA
 from draggonnb_pipelines.workflows.inbox_batches import reason_of
+from draggonnb_pipelines.workflows.publish_questions import apply_answers
 from draggonnb_pipelines.workflows.recurring_requests import make_recurring
 from draggonnb_pipelines.workflows.reviews import tend_reviews
 from draggonnb_pipelines.workflows.token_refresh import refresh_due
@@ -30,6 +31,7 @@ VERBS: tuple[Verb, ...] = (
     refresh_due,
     check_accounts,
     remind_reconnects,
+    apply_answers,
     make_recurring,
     tend_reviews,
     tell_all_troubles,

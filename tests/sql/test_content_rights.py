@@ -19,6 +19,7 @@ insert into content_queue (post_id, platform_id, account_id, revision, publish_a
     select p.id, 'facebook', a.id, 1, now() from social_posts p, social_accounts a;
 insert into publish_attempts (queue_id, attempt, step, started_at, outcome)
     select id, 1, 'publish', now(), 'retry' from content_queue;
+insert into publish_answers (queue_id, action) select id, 'drop' from content_queue;
 insert into notification_deliveries (event_key, recipient, channel) values ('e:1', 'a@b.example', 'email');
 """
 EVERYBODY = (1, 1, 1, 1, 1)
@@ -31,6 +32,7 @@ VISIBLE = {  # owner, admin, editor, approver, viewer
     "review_decisions": EVERYBODY,
     "content_queue": EVERYBODY,
     "publish_attempts": EVERYBODY,
+    "publish_answers": EVERYBODY,
     "notification_deliveries": (1, 1, 0, 0, 0),
 }
 LEADERS = ("owner", "admin")
@@ -50,7 +52,7 @@ WRITES = {
 REFUSED_TO_ALL = [
     *(
         f"{verb} {table}{rest}"
-        for table in ("content_queue", "publish_attempts", "review_decisions", "content_requests")
+        for table in ("content_queue", "publish_attempts", "publish_answers", "review_decisions", "content_requests")
         for verb, rest in (("delete from", ""), ("update", " set id = id"), ("truncate", ""))
     ),
     "insert into content_queue (post_id, platform_id, account_id, revision, publish_at)"
@@ -171,3 +173,27 @@ def test_an_editor_forges_no_approval_by_any_function(session: OpenSession, tena
 
     assert value(tenant_conn, "select count(*) from review_decisions") == 1
     assert value(tenant_conn, "select status from social_posts") == "in_review"
+
+
+def test_approvers_answer_about_posts_and_nobody_answers_twice_or_without_a_question(
+    session: OpenSession, tenant_conn: Connection
+) -> None:
+    tenant_conn.execute("delete from publish_answers")
+    tenant_conn.execute("update content_queue set status = 'needs_review', question = 'Is it there?'")
+    ask = "select answer_about_post((select id from content_queue), 'drop')"
+    refused = []
+    for role in ROLES:
+        with session(role) as conn:
+            try:
+                with conn.transaction(force_rollback=True):
+                    execute(conn, ask)
+            except psycopg.errors.InsufficientPrivilege:
+                refused.append(role)
+
+    assert refused == ["editor", "viewer"]
+    with session("approver") as conn:
+        execute(conn, ask)
+        with pytest.raises(psycopg.errors.InvalidParameterValue, match="somebody has answered already"):
+            execute(conn, ask)
+    with session("approver") as conn, pytest.raises(psycopg.errors.InvalidParameterValue, match="asks nothing"):
+        execute(conn, "select answer_about_post((select id from content_queue), 'undo')")

@@ -40,6 +40,7 @@ WORKFLOW_TABLES = {
     "usage_counters",
     "usage_reservations",
     "publish_attempts",
+    "publish_answers",
     "brand_rules",
     "posting_slots",
     "content_requests",

@@ -11,7 +11,7 @@ from draggonnb_pipelines.domain.organizations import Organization
 from draggonnb_pipelines.domain.publishing import Platform
 from draggonnb_pipelines.errors import OperatorError
 from draggonnb_pipelines.resources.stack import Stack
-from draggonnb_pipelines.workflows.publish_questions import Answer, answer_question, request_undo
+from draggonnb_pipelines.workflows.publish_questions import Answer, answer_question, apply_answers, request_undo
 from tests.sandbox_process import Sandbox
 from tests.workflows.lead_work import master_rows, tenant_rows
 from tests.workflows.publish_work import approve, connect, make_due, posts_used, publish, queue, statuses
@@ -281,3 +281,38 @@ async def test_a_post_that_the_network_does_not_delete_becomes_a_question_that_h
     assert len([call for call in sandbox.journal("x") if call["method"] == "DELETE"]) == 1
     assert len(sandbox.public("x")) == 1
     assert await posts_used(stack, agency) == (1, 0)
+
+
+async def test_what_people_say_in_the_dashboard_is_applied_once_and_answered(
+    stack: Stack, agency: Organization, sandbox: Sandbox
+) -> None:
+    row_id = await late_post(stack, agency)
+    say = "insert into publish_answers (queue_id, action) values (%s, %s)"
+    await tenant_rows(stack, agency, say, row_id, "deleted")
+
+    assert await apply_answers(stack, agency) == 1
+    await tenant_rows(stack, agency, say, row_id, "publish")
+    assert await apply_answers(stack, agency) == 1
+    assert await apply_answers(stack, agency) == 0
+    await publish(stack, agency)
+
+    told = await tenant_rows(stack, agency, "select action, outcome from publish_answers order by created_at")
+    assert [row["action"] for row in told] == ["deleted", "publish"]
+    assert told[0]["outcome"].startswith("'deleted' does not answer: ")
+    assert told[1]["outcome"] == f"{row_id} is scheduled now"
+    assert [row["status"] for row in await queue(stack, agency)] == ["published"]
+    assert len(sandbox.public("x")) == 1
+    assert await audit(stack, agency, row_id) == [("app:somebody who left", "publish.answered.publish")]
+
+
+async def test_a_post_that_was_taken_back_everywhere_is_withdrawn(
+    stack: Stack, agency: Organization, sandbox: Sandbox
+) -> None:
+    row_id = await published_post(stack, agency)
+    await tenant_rows(stack, agency, "insert into publish_answers (queue_id, action) values (%s, 'undo')", row_id)
+
+    await apply_answers(stack, agency)
+    await publish(stack, agency)
+
+    assert [post["deleted"] for post in sandbox.public("x")] == [True]
+    assert await tenant_rows(stack, agency, "select status from social_posts") == [{"status": "withdrawn"}]

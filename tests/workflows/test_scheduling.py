@@ -212,3 +212,25 @@ async def test_a_time_that_a_person_chose_is_kept_although_it_has_passed(stack: 
     [row] = await queue(stack, agency)
     assert (row["publish_at"], row["status"]) == (asked["scheduled_for"], "needs_review")
     assert row["question"].startswith("It is 3 hours late")
+
+
+async def test_what_a_person_made_of_a_post_is_checked_again_before_it_is_queued(
+    stack: Stack, agency: Organization
+) -> None:
+    await connect(stack, agency, Platform.X)
+    await tenant_rows(stack, agency, "insert into brand_rules (banned_words) values ('{cheap}')")
+    long = await approve(stack, agency, "beans " * 60, platforms=("x",))
+    banned = await approve(stack, agency, "Cheap beans today.", platforms=("x",))
+    fine = await approve(stack, agency, "Fresh beans today.", platforms=("x",))
+
+    done = {one.post_id: one for one in await enqueue_ready(stack, agency)}
+
+    assert [done[post].rows for post in (long, banned, fine)] == [0, 0, 1]
+    assert done[long].reason == "x: x.text: 360 of at most 280 (weighted)"
+    assert done[banned].reason == 'x: “Cheap”: the brand does not say "cheap"'
+    columns = "status, approved_hash, findings -> 0 ->> 'rule' as rule"
+    assert await post_row(stack, agency, banned, columns) == {
+        "status": "blocked", "approved_hash": None, "rule": "banned_word",
+    }  # fmt: skip
+    assert len(await queue(stack, agency)) == 1
+    assert await posts_used(stack, agency) == (0, 1)

@@ -1,80 +1,87 @@
 -- Who is being set up, and the ledger of what was made for whom.
 
 -- name: clients_of
--- Organizations with what provisioning needs of them; none without a row in provisionings.
+-- Organizations with what provisioning needs of them; without a row in provisionings there is no owner to welcome.
 select o.id, o.slug, o.name, o.status, o.timezone, o.locale, o.database_name, o.dsn_sealed, o.data_key_wrapped,
-       o.plan_key, p.owner_name, p.owner_email, p.owner_phone, p.state, p.run_id, p.attempts
-from organizations o join provisionings p on p.organization_id = o.id
+       o.plan_key, coalesce(p.owner_name, '') as owner_name, coalesce(p.owner_email, '') as owner_email, p.owner_phone,
+       p.state, p.run_id, coalesce(p.attempts, 0) as attempts
+from organizations o left join provisionings p on p.organization_id = o.id
 where o.slug = any(:slugs) order by o.slug;
 
 -- name: count_waiting$
 -- Clients that a run may take up now; the sensor asks.
-select count(*) from provisionings where state = 'waiting' and not_before <= :now;
+select count(*) from provisionings where state = 'waiting' and not_before <= now() and run_id is null;
 
--- name: held_runs
+-- name: count_open_accounts$
+-- Notices that are to be judged or applied now, and orders to PayFast that are to be carried out.
+select (select count(*) from payments where state in ('received', 'verified') and not_before <= now())
+     + (select count(*) from subscription_orders where state in ('waiting', 'calling', 'unknown') and not_before <= now());
+
+-- name: holding_runs
 -- The runs that hold clients, whether or not they live.
-select distinct run_id from provisionings where state = 'running' and run_id is not null;
+select distinct run_id from provisionings where run_id is not null;
 
 -- name: free_clients!
--- What a dead run held is to be taken again.
-update provisionings set state = 'waiting', run_id = null
-where state = 'running' and run_id = any(:dead_runs);
+-- What a dead run held is free again; what it had not finished waits.
+update provisionings set state = case when state = 'running' then 'waiting' else state end, run_id = null
+where run_id = any(:run_ids);
 
--- name: take_clients
+-- name: take_waiting
 -- Due clients become this run's, the longest waiting first.
-update provisionings
-set state = 'running', run_id = :run_id, started_at = coalesce(started_at, :now)
-where organization_id in (
-    select organization_id from provisionings
-    where state = 'waiting' and not_before <= :now
-    order by not_before, created_at limit :row_limit
-    for update skip locked
+with taken as (
+    update provisionings
+    set state = 'running', run_id = :run_id, started_at = coalesce(started_at, :now)
+    where organization_id in (
+        select organization_id from provisionings
+        where state = 'waiting' and not_before <= :now and run_id is null
+        order by not_before, created_at limit :row_limit
+        for update skip locked
+    )
+    returning organization_id
 )
-returning organization_id;
+select o.slug from taken t join organizations o on o.id = t.organization_id order by o.slug;
 
--- name: take_named
--- The named clients become this run's, whatever their state, except those that another run holds.
+-- name: take_named!
+-- The named clients become this run's where no run holds them; one that is done stays so.
 update provisionings p
-set state = 'running', run_id = :run_id, started_at = coalesce(started_at, :now), finished_at = null
+set state = case when p.state in ('waiting', 'failed') then 'running' else p.state end, run_id = :run_id,
+    started_at = coalesce(p.started_at, :now)
 from organizations o
-where o.id = p.organization_id and o.slug = any(:slugs) and p.state <> 'aborting'
-  and (p.state <> 'running' or p.run_id = :run_id)
-returning o.slug;
+where o.id = p.organization_id and o.slug = any(:slugs) and p.run_id is null
+  and p.state in ('waiting', 'failed', 'done');
 
--- name: claimed_slugs
-select o.slug from provisionings p join organizations o on o.id = p.organization_id
-where p.run_id = :run_id and p.state = 'running' order by p.created_at, o.slug;
-
--- name: still_mine$
-select count(*) from provisionings where organization_id = :organization_id and run_id = :run_id and state = 'running';
-
--- name: put_off!
--- Not done in this run: it goes on by itself.
-update provisionings
-set state = 'waiting', run_id = null, not_before = :not_before, last_step = :step, last_error = :reason,
-    attempts = case when :counts then attempts + 1 else attempts end
-where organization_id = :organization_id and run_id = :run_id and state = 'running';
-
--- name: give_up!
--- A person is needed; a re-execution or `provision retry` takes it up again.
-update provisionings
-set state = 'failed', run_id = null, last_step = :step, last_error = :reason
-where organization_id = :organization_id and run_id = :run_id and state = 'running';
+-- name: let_go!
+-- This run has nothing more to do for them. Reason null: what is complete is done, what is not waits for the rest.
+update provisionings p
+set state = case when p.state = 'done' then 'done' else :state end, run_id = null, not_before = :not_before,
+    last_step = :step, last_error = cast(:reason as text),
+    attempts = case when :counts then p.attempts + 1 else p.attempts end
+where p.organization_id = :organization_id and p.run_id = :run_id;
 
 -- name: note_progress!
 update provisionings set attempts = 0, last_step = :step, last_error = null
-where organization_id = any(:organization_ids) and run_id = :run_id and state = 'running';
+where organization_id = any(:organization_ids) and run_id = :run_id;
 
--- name: finish_clients
--- Those whose every step is done; returns the slugs that became so now.
-update provisionings p
-set state = 'done', run_id = null, finished_at = :now, last_error = null
-from organizations o
-where o.id = p.organization_id and o.slug = any(:slugs) and p.run_id = :run_id and p.state = 'running'
-returning o.slug;
-
--- name: activate_client!
-update organizations set status = 'active' where id = :organization_id and status = 'provisioning';
+-- name: finish_clients!
+-- Those of which every step stands are done, and their organizations active; the others wait for the rest.
+with standing as (
+    select r.organization_id
+    from stack_resources r
+    where r.organization_id = any(:organization_ids) and r.state <> 'removed'
+    group by r.organization_id
+    having count(distinct r.step) filter (where r.state = 'ready') = cardinality(cast(:steps as text[]))
+       and bool_and(r.state = 'ready')
+), done as (
+    update provisionings p
+    set state = case when s.organization_id is null then 'waiting' else 'done' end, run_id = null, last_error = null,
+        finished_at = case when s.organization_id is null then p.finished_at else coalesce(p.finished_at, :now) end
+    from provisionings mine left join standing s on s.organization_id = mine.organization_id
+    where mine.organization_id = p.organization_id and p.organization_id = any(:organization_ids)
+      and p.run_id = :run_id and p.state in ('running', 'done')
+    returning p.organization_id, p.state
+)
+update organizations o set status = 'active'
+from done d where d.organization_id = o.id and d.state = 'done' and o.status = 'provisioning';
 
 -- name: plan_resource!
 -- The intent. A row that is there already stays as it is; one that was removed begins anew.

@@ -249,13 +249,15 @@ with counted as (
     select q.post_id,
            count(*) filter (where q.status = 'published') as published,
            count(*) filter (where q.status in ('refused', 'dropped', 'cancelled', 'undone')) as ended,
-           count(*) as total
+           count(*) filter (where q.status = 'undone') as undone, count(*) as total
     from content_queue q join social_posts p on p.id = q.post_id and p.revision = q.revision
     where p.status in ('scheduled', 'partly_published')
+       or p.id in (select post_id from content_queue where status = 'undone' and undone_at > now() - interval '1 day')
     group by q.post_id
 ), decided as (
     select post_id, case when published = total then 'published' when published + ended = total and published > 0
-        then 'partly_published' when ended = total then 'failed' end as status
+        then 'partly_published' when ended = total and undone > 0 then 'withdrawn'
+        when ended = total then 'failed' end as status
     from counted
 )
 update social_posts p set status = d.status
@@ -326,6 +328,15 @@ set status = :status, question = null, last_error = :note, tries = 0, due_at = n
     undone_at = case when :status = 'undone' then now() end
 where id = :id and status = 'needs_review'
 returning id;
+
+-- name: open_answers
+-- What people said in the dashboard and no run has applied yet, the oldest first.
+select a.id, a.queue_id, a.action, a.url, coalesce(u.email, 'somebody who left') as asked_by
+from publish_answers a left join users u on u.id = a.asked_by
+where a.applied_at is null order by a.created_at limit :row_limit;
+
+-- name: close_answer!
+update publish_answers set applied_at = now(), outcome = :outcome where id = :id and applied_at is null;
 
 -- name: ask_undo$
 -- Take a published post back, within the organization's window.
