@@ -2,6 +2,7 @@
 
 Lives here: the calls, the sorting of every failure into our classes, and the retries. Does not live here: prompts,
 and what an answer is worth: a refusal, a cut text or rubbish is an answer, and the caller judges it.
+The SDK takes a second to import, so what asks nothing (publishing, payments) never imports it.
 Facts: Messages API of 2026-10-21, SDK 2.12. The SDK's own retries are off: it obeys `retry-after` without bound.
 """
 
@@ -12,18 +13,23 @@ import random as randomness
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from datetime import datetime
 from decimal import Decimal
-from functools import partial
-from typing import Any, Self, TypeVar
-
-import anthropic
-import httpx2
+from functools import cached_property, partial
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from draggonnb_pipelines.errors import ErrorClass, VendorError
-from draggonnb_pipelines.resources import claude_batches
-from draggonnb_pipelines.resources.claude_batches import BatchStatus
-from draggonnb_pipelines.resources.claude_errors import VENDOR, sorted_error
-from draggonnb_pipelines.resources.claude_messages import ClaudeAnswer, ClaudeRequest, Prices, Usage, read_answer
+from draggonnb_pipelines.resources.claude_messages import (
+    VENDOR,
+    BatchStatus,
+    ClaudeAnswer,
+    ClaudeRequest,
+    Prices,
+    Usage,
+    read_answer,
+)
 from draggonnb_pipelines.resources.claude_schema import strict_schema
+
+if TYPE_CHECKING:
+    import anthropic
 
 __all__ = ["BatchStatus", "Claude", "ClaudeAnswer", "ClaudeRequest", "Prices", "Usage", "strict_schema"]
 
@@ -64,17 +70,28 @@ class Claude:
         self._places = asyncio.Semaphore(concurrency)
         self._sleep = sleep
         self._random = random
-        timeout = httpx2.Timeout(read_timeout_seconds, connect=CONNECT_TIMEOUT_SECONDS)
+        self._concurrency = concurrency
+        self._base_url = base_url
+        self._api_key = api_key
+        self._read_timeout_seconds = read_timeout_seconds
+
+    @cached_property
+    def _sdk(self) -> "anthropic.AsyncAnthropic":
+        import anthropic
+        import httpx2
+
+        timeout = httpx2.Timeout(self._read_timeout_seconds, connect=CONNECT_TIMEOUT_SECONDS)
+        connections = self._concurrency + 4
         http_client = anthropic.DefaultAioHttpClient(
             timeout=timeout,
-            limits=httpx2.Limits(max_connections=concurrency + 4, max_keepalive_connections=concurrency + 4),
+            limits=httpx2.Limits(max_connections=connections, max_keepalive_connections=connections),
             follow_redirects=False,
             # A proxy of the environment is for the internet; it cannot reach our own loopback.
             mounts={"all://127.0.0.1": None, "all://localhost": None},
         )
-        self._sdk = anthropic.AsyncAnthropic(
-            api_key=api_key,
-            base_url=base_url,
+        return anthropic.AsyncAnthropic(
+            api_key=self._api_key,
+            base_url=self._base_url,
             max_retries=0,
             timeout=timeout,
             http_client=http_client,
@@ -88,7 +105,8 @@ class Claude:
         await self.aclose()
 
     async def aclose(self) -> None:
-        await self._sdk.close()
+        if "_sdk" in self.__dict__:
+            await self._sdk.close()
 
     def estimate_usd(self, request: ClaudeRequest) -> Decimal:
         """What the question may cost at most (see `ClaudeRequest.estimate_usd`): reserve this much before asking."""
@@ -129,20 +147,28 @@ class Claude:
         Raises:
             VendorError: AMBIGUOUS when the batch may exist; write the intent first and ask `find_batch`.
         """
-        return await self._with_retries(partial(claude_batches.submit, self._sdk, requests))
+        from draggonnb_pipelines.resources.claude_batches import submit
+
+        return await self._with_retries(partial(submit, self._sdk, requests))
 
     async def batch_status(self, batch_id: str) -> BatchStatus:
         """Whether the batch has ended, and how many of its questions stand where."""
-        return await self._with_retries(partial(claude_batches.status, self._sdk, batch_id))
+        from draggonnb_pipelines.resources.claude_batches import status
+
+        return await self._with_retries(partial(status, self._sdk, batch_id))
 
     async def batch_answers(self, batch_id: str) -> AsyncIterator[tuple[str, ClaudeAnswer | VendorError]]:
         """The answers of an ended batch, in no order, one by one; a question that failed brings its sorted error."""
-        async for custom_id, answer in claude_batches.answers(self._sdk, batch_id, self.prices):
+        from draggonnb_pipelines.resources.claude_batches import answers
+
+        async for custom_id, answer in answers(self._sdk, batch_id, self.prices):
             yield custom_id, answer
 
     async def find_batch(self, created_after: datetime, custom_ids: set[str] | frozenset[str]) -> str | None:
         """The batch that a lost `submit_batch` made, or None if there surely is none (see `claude_batches.find`)."""
-        return await self._with_retries(partial(claude_batches.find, self._sdk, created_after, custom_ids))
+        from draggonnb_pipelines.resources.claude_batches import find
+
+        return await self._with_retries(partial(find, self._sdk, created_after, custom_ids))
 
     async def list_models(self) -> list[dict[str, Any]]:
         """The vendor's models with `id`, `lifecycle` (active, deprecated, retired) and `retires_at`."""
@@ -167,6 +193,8 @@ class Claude:
         return message, request_id
 
     async def _with_retries(self, call: Callable[[], Awaitable[T]]) -> T:
+        from draggonnb_pipelines.resources.claude_errors import SDK_ERRORS, sorted_error
+
         attempt = 0
         while True:
             attempt += 1
@@ -175,7 +203,7 @@ class Claude:
                     return await call()
             except VendorError as error:
                 failure = error
-            except (anthropic.AnthropicError, httpx2.HTTPError) as error:
+            except SDK_ERRORS as error:
                 failure = sorted_error(error)
             wait = self._wait_seconds(failure, attempt)
             if wait is None:

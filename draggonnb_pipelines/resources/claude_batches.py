@@ -5,38 +5,31 @@ be committed before a batch is handed in (the workflow's).
 """
 
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
 import anthropic
-import httpx2
 from anthropic.types.messages import MessageBatch
 
 from draggonnb_pipelines.errors import ErrorClass, VendorError
 from draggonnb_pipelines.resources.claude_errors import (
-    VENDOR,
+    SDK_ERRORS,
     sorted_batch_failure,
     sorted_error,
     sorted_error_of_submission,
 )
-from draggonnb_pipelines.resources.claude_messages import ClaudeAnswer, ClaudeRequest, Prices, read_answer
+from draggonnb_pipelines.resources.claude_messages import (
+    VENDOR,
+    BatchStatus,
+    ClaudeAnswer,
+    ClaudeRequest,
+    Prices,
+    read_answer,
+)
 
 MAX_REQUESTS = 100_000
 _CLOCK_SKEW = timedelta(minutes=2)
 _LOOK_AGAIN_SECONDS = 61.0  # over the minute that `claude.py` waits itself: the caller comes back later
-
-
-@dataclass(frozen=True, slots=True)
-class BatchStatus:
-    """`counts`: questions processing, succeeded, errored, canceled, expired."""
-
-    ended: bool
-    counts: dict[str, int] = field(default_factory=dict)
-
-    @property
-    def total(self) -> int:
-        return sum(self.counts.values())
 
 
 async def submit(sdk: anthropic.AsyncAnthropic, requests: Mapping[str, ClaudeRequest]) -> str:
@@ -46,7 +39,7 @@ async def submit(sdk: anthropic.AsyncAnthropic, requests: Mapping[str, ClaudeReq
     entries: list[Any] = [{"custom_id": key, "params": request.body()} for key, request in requests.items()]
     try:
         return (await sdk.messages.batches.create(requests=entries)).id
-    except (anthropic.AnthropicError, httpx2.HTTPError) as error:
+    except SDK_ERRORS as error:
         raise sorted_error_of_submission(error) from error
 
 
@@ -115,7 +108,7 @@ async def _results(sdk: anthropic.AsyncAnthropic, batch_id: str) -> AsyncIterato
             await lines.close()
     except anthropic.APIError as error:
         raise sorted_error(error) from error
-    except (anthropic.AnthropicError, httpx2.HTTPError, ValueError) as error:
+    except (*SDK_ERRORS, ValueError) as error:
         raise VendorError(
             VENDOR, ErrorClass.RETRY, f"results of batch {batch_id} are not to be had yet or were cut"
         ) from error

@@ -11,9 +11,10 @@ import anthropic
 import httpx2
 
 from draggonnb_pipelines.errors import ErrorClass, VendorError
+from draggonnb_pipelines.resources.claude_messages import VENDOR
 
-VENDOR = "claude"
-
+# What the SDK raises.
+SDK_ERRORS = (anthropic.AnthropicError, httpx2.HTTPError)
 _BY_STATUS = {
     400: ErrorClass.INPUT,
     401: ErrorClass.AUTH,

@@ -6,10 +6,11 @@ the calls (`claude.py`, `claude_batches.py`) and any judgement of an answer's co
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
+VENDOR = "claude"
 _MILLION = Decimal(1_000_000)
 _MICRO_USD = Decimal("0.000001")
 # Five-minute cache entries: writing costs 1.25 times an input token, reading a tenth of one (vendor's price page).
@@ -20,6 +21,18 @@ _BATCH_FACTOR = Decimal("0.5")
 _BYTES_PER_TOKEN = 2
 _TOKENS_PER_SEARCH = 15_000
 _SEARCH_TOOL = "web_search_20260318"
+
+
+@dataclass(frozen=True, slots=True)
+class BatchStatus:
+    """`counts`: questions processing, succeeded, errored, canceled, expired."""
+
+    ended: bool
+    counts: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def total(self) -> int:
+        return sum(self.counts.values())
 
 
 @dataclass(frozen=True, slots=True)
