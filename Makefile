@@ -6,7 +6,7 @@ BIN := .venv/bin
 export PATH := $(PATH):/usr/sbin:/sbin
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev demo up test test-kill chaos check fmt bench screenshots clean
+.PHONY: help setup setup-dev demo up test test-kill chaos check fmt bench screenshots client-template clean
 
 help: ## list the verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
@@ -42,6 +42,9 @@ bench: setup-dev ## the benchmarks; tables on the screen, JSON beside them
 
 screenshots: setup-dev ## pictures of the running UI for the documentation
 	@$(BIN)/python scripts/screenshots.py
+
+client-template: ## bring the client template's migrations to ours
+	@python3 scripts/sync_client_template.py
 
 setup: ## install what demo and up need (they call it)
 	@python3 scripts/bootstrap.py run

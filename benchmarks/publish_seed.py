@@ -15,11 +15,11 @@ from psycopg.types.json import Jsonb
 from draggonnb_pipelines.domain.accounts import Credentials
 from draggonnb_pipelines.domain.organizations import Organization
 from draggonnb_pipelines.domain.publishing import Platform, fingerprint
+from draggonnb_pipelines.domain.usage import month_of
 from draggonnb_pipelines.resources.postgres import MasterDb, dsn_for
 from draggonnb_pipelines.resources.vault import Vault
 from draggonnb_pipelines.settings import Settings
 from draggonnb_pipelines.workflows.organizations import NewOrganization, create_organization
-from draggonnb_pipelines.workflows.usage import month_of
 
 PLATFORMS = tuple(Platform)
 WORDS = (

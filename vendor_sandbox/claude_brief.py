@@ -1,5 +1,5 @@
 """What the stand-in for Claude reads in a request: the fenced sources, the lead, the analysis, the plans; or
-the request for posts, the brand's rules and the faults of an earlier draft.
+the request for posts, the brand's rules and the faults of an earlier draft; or a new client and its checklist.
 
 Also whether instructions stand outside every fence: those a real model might follow, those inside it must not.
 """
@@ -15,7 +15,10 @@ from vendor_sandbox.claude_requests import text_of
 from vendor_sandbox.site_catalog import TOWNS, Sector, pick, sector_of, sectors
 
 _SOURCE = re.compile(r'<source\b[^>]*?url="([^"]*)"[^>]*>\n?(.*?)\n?</source>', re.DOTALL)
-_FENCES = ("lead", "competitors", "analysis", "plans", "request", "brand", "template", "draft", "faults")
+_FENCES = (
+    *("lead", "competitors", "analysis", "plans", "request", "brand", "template", "draft", "faults"),
+    *("client", "checklist"),
+)
 _INJECTION = re.compile(
     r"(?i)\b(ignore|disregard|forget)\b[^.\n]{0,40}\b(previous|prior|above|earlier|all|your)\b[^.\n]{0,20}\binstructions?\b"
 )
@@ -49,6 +52,8 @@ class Brief:
     request: dict[str, Any] = field(default_factory=dict)
     brand: dict[str, Any] = field(default_factory=dict)
     faults: list[Any] = field(default_factory=list)
+    client: dict[str, Any] = field(default_factory=dict)
+    checklist: list[Any] = field(default_factory=list)
 
     @property
     def company(self) -> str:
@@ -83,7 +88,8 @@ def _read(text: str) -> Brief:
     lead = lead if isinstance(lead, dict) else {}
     host = _host(str(lead.get("website") or "")) or (_host(pages[0][0]) if pages else "")
     request, brand, faults = (_block(text, name) for name in ("request", "brand", "faults"))
-    words = f"{own_text}\n{json.dumps([lead, request], ensure_ascii=False)}\n{host.replace('-', ' ')}"
+    client, checklist = _block(text, "client"), _block(text, "checklist")
+    words = f"{own_text}\n{json.dumps([lead, request, client or {}], ensure_ascii=False)}\n{host.replace('-', ' ')}"
     found = sector_of(words)
     fallback = list(sectors().values())[pick(host or text, len(sectors()))]
     plans = _block(text, "plans")
@@ -102,6 +108,8 @@ def _read(text: str) -> Brief:
         request=request if isinstance(request, dict) else {},
         brand=brand if isinstance(brand, dict) else {},
         faults=faults if isinstance(faults, list) else [],
+        client=client if isinstance(client, dict) else {},
+        checklist=checklist if isinstance(checklist, list) else [],
     )
 
 

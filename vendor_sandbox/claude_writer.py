@@ -1,5 +1,5 @@
 """What the stand-in for Claude writes: a business analysis, a competitor analysis, a proposal, posts
-(claude_posts.py), or plain text.
+(claude_posts.py), training materials (claude_training.py), or plain text.
 
 The same request always gives the same answer. The words come from the request's own sources, from the sector and from
 content/advice.toml; claude_schema.py fits them into the schema that was asked for.
@@ -8,7 +8,7 @@ content/advice.toml; claude_schema.py fits them into the schema that was asked f
 import json
 from typing import Any
 
-from vendor_sandbox import claude_posts
+from vendor_sandbox import claude_posts, claude_training
 from vendor_sandbox.claude_advice import Quoter, company_size, gaps, quick_wins, rule_titled, strengths
 from vendor_sandbox.claude_brief import Brief, Sentence, read_brief
 from vendor_sandbox.claude_schema import Fitter
@@ -39,6 +39,8 @@ def write(
         candidate = _proposal(brief)
     elif claude_posts.is_asked_for(names):
         candidate = claude_posts.write_posts(brief, names, too_long=too_long)
+    elif claude_training.is_asked_for(names):
+        candidate = claude_training.write_training(brief)
     else:
         candidate = {"summary": _summary(brief, quoter), "sector": brief.sector.label}
     if obeys:

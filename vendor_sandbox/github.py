@@ -50,6 +50,19 @@ async def show(call: Call, sandbox: Sandbox, repo: Repo) -> Answer:
     return json_answer(200, _shown(call, repo))
 
 
+async def of_owner(call: Call, sandbox: Sandbox, owner: str) -> Answer:
+    """GET /orgs/{owner}/repos?per_page=&page=: oldest first, with a Link header while there are more."""
+    size, page = min(int(call.query.get("per_page", 30)), 100), int(call.query.get("page", 1))
+    owned = [repo for repo in sandbox.github.repos.values() if repo.owner.lower() == owner.lower()]
+    if not owned:
+        return scripted_error(404, "unknown")
+    headers = {}
+    if len(owned) > page * size:
+        address = f"http://{call.headers['host']}/github/orgs/{owner}/repos?per_page={size}&page={page + 1}"
+        headers = {"link": f'<{address}>; rel="next"'}
+    return json_answer(200, [_shown(call, repo) for repo in owned[(page - 1) * size : page * size]], headers)
+
+
 async def by_number(call: Call, sandbox: Sandbox, number: str) -> Answer:
     """GET /repositories/{number}, where a renamed repository's old name leads."""
     repo = sandbox.github.repos.get(int(number)) if number.isdigit() else None
@@ -138,6 +151,7 @@ def _shown(call: Call, repo: Repo) -> dict[str, Any]:
 ROUTES = (
     Route("POST", f"{ROOT}/generate", of_repo(generate)),
     Route("GET", ROOT, of_repo(show)),
+    Route("GET", "/github/orgs/{owner}/repos", guarded(of_owner)),
     Route("GET", "/github/repositories/{number}", guarded(by_number)),
     Route("PATCH", ROOT, of_repo(change)),
     Route("DELETE", ROOT, of_repo(delete)),

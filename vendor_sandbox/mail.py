@@ -141,6 +141,7 @@ def _deliver(sandbox: Sandbox, recipient: str, message: EmailMessage, sender: st
         "to": str(message["to"] or ""),
         "text": _part(message, "plain"),
         "html": _part(message, "html"),
+        "calendar": _calendar(message),
         "headers": {name.lower(): str(value) for name, value in message.items()},
         "transmissions": 1,
         "at": datetime.now(UTC).isoformat(),
@@ -149,6 +150,13 @@ def _deliver(sandbox: Sandbox, recipient: str, message: EmailMessage, sender: st
 
 def _part(message: EmailMessage, subtype: str) -> str | None:
     part = message.get_body(preferencelist=(subtype,))
+    return part.get_content().replace("\r\n", "\n") if part is not None else None
+
+
+def _calendar(message: EmailMessage) -> str | None:
+    """An invitation, as a calendar would take it: the method in the part's type is that of its object."""
+    parts = (part for part in message.walk() if part.get_content_type() == "text/calendar")
+    part = next((part for part in parts if part.get_param("method")), None)
     return part.get_content().replace("\r\n", "\n") if part is not None else None
 
 

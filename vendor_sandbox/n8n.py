@@ -177,6 +177,12 @@ async def change_credential(call: Call, sandbox: Sandbox, credential: str) -> An
     return json_answer(200, _credential(found))
 
 
+async def delete_credential(call: Call, sandbox: Sandbox, credential: str) -> Answer:
+    """DELETE /credentials/{id}: 200 with what was deleted."""
+    found = sandbox.n8n.credentials.pop(credential, None)
+    return json_answer(200, _credential(found)) if found else error(404, "Not Found")
+
+
 async def discover(call: Call, sandbox: Sandbox) -> Answer:
     """GET /discover: what the key may do."""
     scopes = [scope for scope in sandbox.settings.n8n_scopes.split(",") if scope]
@@ -252,6 +258,7 @@ ROUTES = (
     Route("POST", f"{_OF_WORKFLOW}/archive", of_workflow("workflow:delete", archive)),
     Route("POST", f"{_ROOT}/credentials", guarded("credential:create", add_credential)),
     Route("PATCH", f"{_ROOT}/credentials/{{credential}}", guarded("credential:update", change_credential)),
+    Route("DELETE", f"{_ROOT}/credentials/{{credential}}", guarded("credential:delete", delete_credential)),
     Route("GET", f"{_ROOT}/discover", guarded("", discover)),
     *n8n_webhooks.ROUTES,
 )

@@ -1,18 +1,24 @@
 """The production webhooks of published workflows, under /n8n/webhook.
 
-Lives here: finding the node, its header authentication, n8n's wording. What comes in is remembered and goes nowhere.
-Does not live here: who may publish which path (`n8n_workflows.py`).
+Lives here: finding the node, its header authentication, n8n's wording, and the one kind of workflow that is carried
+out: an HTTP Request node between webhook and answer forwards what came in. Everything else is remembered and goes
+nowhere. Does not live here: who may publish which path (`n8n_workflows.py`).
 """
 
 import hmac
+import json
 from datetime import UTC, datetime
 from typing import Any
+
+import aiohttp
 
 from vendor_sandbox.n8n_workflows import Workflow
 from vendor_sandbox.state import Sandbox
 from vendor_sandbox.wire import Answer, Call, Route, json_answer
 
 _ROOT = "/n8n/webhook/"
+_HTTP_REQUEST = "n8n-nodes-base.httpRequest"
+_IN_WORKFLOW = "Error in workflow"
 _HINT = (
     "The workflow must be active for a production URL to run successfully. You can activate the workflow using the"
     " toggle in the top-right of the editor. Note that unlike test URL calls, production URL calls aren't shown on the"
@@ -30,8 +36,12 @@ async def receive(call: Call, sandbox: Sandbox) -> Answer:
     if refused := _refused(call, sandbox, node):
         return refused
     workflow.received.append({"path": path, "at": datetime.now(UTC).isoformat(), "body": _readable(call)})
+    forward = next((one for one in workflow.published or [] if one["type"] == _HTTP_REQUEST), None)
+    forwarded = await _forwarded(call, sandbox, forward) if forward else None
     mode = (node.get("parameters") or {}).get("responseMode", "onReceived")
-    return _responded(workflow) if mode == "responseNode" else json_answer(200, {"message": "Workflow was started"})
+    if mode != "responseNode":
+        return json_answer(200, {"message": "Workflow was started"})
+    return _responded(workflow) if forward is None else forwarded or json_answer(500, {"message": _IN_WORKFLOW})
 
 
 def _refused(call: Call, sandbox: Sandbox, node: dict[str, Any]) -> Answer | None:
@@ -46,6 +56,24 @@ def _refused(call: Call, sandbox: Sandbox, node: dict[str, Any]) -> Answer | Non
     if not hmac.compare_digest(sent.encode(), str(credential.data["value"]).encode()):
         return Answer(403, b"Authorization data is wrong!")
     return None
+
+
+async def _forwarded(call: Call, sandbox: Sandbox, node: dict[str, Any]) -> Answer | None:
+    """What an HTTP Request node gets for the webhook's body, with its credential's header; None for silence."""
+    named = ((node.get("credentials") or {}).get("httpHeaderAuth") or {}).get("id")
+    credential = sandbox.n8n.credentials.get(str(named))
+    headers = {str(credential.data["name"]): str(credential.data["value"])} if credential else {}
+    headers["content-type"] = "application/json"
+    if delivery_id := call.headers.get("x-delivery-id"):
+        headers["x-delivery-id"] = delivery_id
+    url, body = str(node["parameters"]["url"]), json.dumps(_readable(call)).encode()
+    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=10)) as client:
+        try:
+            async with client.post(url, data=body, headers=headers, allow_redirects=False) as answer:
+                kind = answer.headers.get("content-type", "application/json; charset=utf-8")
+                return Answer(answer.status, await answer.read(), {"content-type": kind})
+        except (aiohttp.ClientError, TimeoutError, OSError):
+            return None
 
 
 def _responded(workflow: Workflow) -> Answer:

@@ -63,7 +63,7 @@ class SandboxSettings:
     vercel_dns: str = ""
     n8n_scopes: str = (
         "workflow:create,workflow:read,workflow:list,workflow:update,workflow:delete,workflow:activate,"
-        "workflow:deactivate,credential:create,credential:update"
+        "workflow:deactivate,credential:create,credential:update,credential:delete"
     )
 
     def update(self, values: dict[str, Any]) -> None:

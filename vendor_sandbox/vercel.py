@@ -16,6 +16,7 @@ from vendor_sandbox.wire import Answer, Call, Route, json_answer
 
 __all__ = ["ROUTES", "scripted_error"]
 
+MAX_PAGE = 100
 _NAME = re.compile(r"(?!.*---)[a-z0-9][a-z0-9._-]{0,99}")
 _KEY = re.compile(r"[A-Za-z_]\w{0,255}", re.ASCII)
 _DOMAIN = re.compile(r"(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}")
@@ -46,6 +47,20 @@ async def create(call: Call, sandbox: Sandbox) -> Answer:
     project = Project(name, repo.full_name, repo.id, body.get("framework"))
     sandbox.vercel.projects[project.id] = project
     return json_answer(200, _shown(project))
+
+
+async def everything(call: Call, sandbox: Sandbox) -> Answer:
+    """GET /v10/projects?limit=&from=: newest first; `from` is what `pagination.next` said."""
+    newest_first = list(reversed(sandbox.vercel.projects.values()))
+    limit, start = min(int(call.query.get("limit", 20)), MAX_PAGE), int(call.query.get("from", 0))
+    end = start + limit
+    pagination = {
+        "count": len(newest_first[start:end]),
+        "next": str(end) if len(newest_first) > end else None,
+        "prev": str(start) if start else None,
+    }
+    projects = [_shown(project) for project in newest_first[start:end]]
+    return json_answer(200, {"projects": projects, "pagination": pagination})
 
 
 async def show(call: Call, sandbox: Sandbox, project: Project) -> Answer:
@@ -174,6 +189,7 @@ def _shown(project: Project) -> dict[str, Any]:
 _OF_PROJECT = "projects/{project}"
 ROUTES = (
     Route("POST", "/vercel/v11/projects", guarded(create)),
+    Route("GET", "/vercel/v10/projects", guarded(everything)),
     Route("GET", f"/vercel/v9/{_OF_PROJECT}", of_project(show)),
     Route("DELETE", f"/vercel/v9/{_OF_PROJECT}", of_project(delete)),
     Route("POST", f"/vercel/v10/{_OF_PROJECT}/env", of_project(set_env)),

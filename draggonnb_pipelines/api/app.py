@@ -21,7 +21,8 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
-from draggonnb_pipelines.api import health, proposals, reviews, whatsapp
+from draggonnb_pipelines.api import checkouts, health, invoices, payfast, proposals, reviews, usage, whatsapp
+from draggonnb_pipelines.api.api_calls import ApiCalls
 from draggonnb_pipelines.api.content import ContentWebhook
 from draggonnb_pipelines.api.docs import docs_page, with_webhooks
 from draggonnb_pipelines.api.health import Health
@@ -51,17 +52,20 @@ def create_app(settings: Settings, *, now: Callable[[], datetime] = utc_now) -> 
         async with (
             MasterDb(settings.dsn) as master,
             Tenants(settings.dsn, vault, max_connections=TENANT_CONNECTIONS) as tenants,
+            ApiCalls(master, now=now) as calls,
         ):
             receivers = Receivers(master, vault)
             writer = InboxWriter(master)
-            door = FrontDoor(receivers, writer, per_minute=settings.api_rate_per_minute)
+            door = FrontDoor(receivers, writer, calls, per_minute=settings.api_rate_per_minute)
             probes = Health(settings, master)
             app.state.settings, app.state.now = settings, now
             app.state.master, app.state.tenants = master, tenants
             app.state.receivers, app.state.writer, app.state.health = receivers, writer, probes
+            app.state.api_calls, app.state.front_door = calls, door
             app.state.page_limiter = RateLimiter(settings.api_rate_per_minute)
             # Meta's few addresses bring the statuses of all organizations.
             app.state.whatsapp_limiter = RateLimiter(settings.api_rate_per_minute * ORGANIZATIONS_PER_ADDRESS)
+            app.state.vault, app.state.payfast_limits = vault, payfast.Limits(settings.api_rate_per_minute)
             app.state.lead_webhook = LeadWebhook(door)
             app.state.content_webhook = ContentWebhook(door, now=now)
             watch = asyncio.create_task(probes.watch())
@@ -81,8 +85,12 @@ def create_app(settings: Settings, *, now: Callable[[], datetime] = utc_now) -> 
     app.router.routes.append(Route("/webhook/{slug}/generate-content", _receive_content, methods=["POST"]))
     app.router.routes.append(Route("/docs", docs_page, methods=["GET"]))
     app.include_router(whatsapp.router)
+    app.include_router(payfast.router)
     app.include_router(proposals.router)
+    app.include_router(checkouts.router)
+    app.include_router(invoices.router)
     app.include_router(reviews.router)
+    app.include_router(usage.router)
     app.include_router(health.router)
     # The tokens of public pages stand in paths: the server's own log of paths stays off, whoever starts the server.
     logging.getLogger("uvicorn.access").disabled = True
@@ -143,6 +151,7 @@ class LastNet:
 def _path(scope: Scope) -> str:
     """The path without what is secret in it: the token of a public page."""
     first, _, rest = scope["path"].lstrip("/").partition("/")
-    if first in ("proposals", "reviews") and rest:
-        return f"/{first}/{{token}}" + ("/accept" if rest.endswith("/accept") else "")
+    if first in ("proposals", "reviews", "checkouts", "invoices") and rest:
+        last = rest.partition("/")[2]
+        return f"/{first}/{{token}}" + (f"/{last}" if last in ("accept", "plans", "thanks", "cancelled") else "")
     return scope["path"][:120] if scope["path"].isprintable() else "(unprintable)"

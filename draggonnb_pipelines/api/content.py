@@ -29,7 +29,7 @@ class ContentWebhook:
 
     async def handle(self, request: Request) -> Response:
         """1. who sends  2. what is asked for  3. one commit  4. 202."""
-        organization, key, raw = await self._door.admit(request)
+        organization, key, raw = await self._door.admit(request, request.path_params["slug"], within_plan=True)
         given_id = given_delivery_id(request)
         content_type, body = await parse_body(request, raw)
         try:

@@ -1,7 +1,7 @@
 """The frame of our public pages, which people open by a secret address and without an account.
 
 Lives here: their headers, the notices that stand in for a page, how often one may ask, reading their forms.
-Not here: what a page says (`proposals.py`, `reviews.py`).
+Not here: what a page says (`proposals.py`, `reviews.py`, `checkouts.py`, `invoices.py`).
 
 The token in the address is the capability: 256 bits, stored only as a hash, sent to one person. There is no session
 and no cookie, so another site cannot make a visitor's browser do anything without knowing the token, and who knows it
@@ -29,13 +29,24 @@ from draggonnb_pipelines.workflows.proposal_page import style_of, stylesheet
 MAX_FORM_BYTES = 16 * 1024
 # What a page's databases may answer with where they are away for a while.
 UNAVAILABLE = (TenantUnavailable, psycopg.OperationalError, PoolTimeout)
-Noun = Literal["proposal", "review"]
+Noun = Literal["proposal", "review", "checkout", "invoice"]
 log = logging.getLogger(__name__)
 
 
-def document(html: str, status: int = 200) -> Response:
-    """A whole document, whose one style element its headers allow."""
-    return HTMLResponse(html, status, _headers(style_of(html)))
+def document(html: str, status: int = 200, *, form_action: str = "'self'") -> Response:
+    """A whole document, whose one style element its headers allow.
+
+    Args:
+        form_action: where its forms may be posted, as a source list of the Content Security Policy.
+    """
+    return HTMLResponse(html, status, _headers(style_of(html), form_action))
+
+
+def download(content: bytes, media_type: str, file_name: str) -> Response:
+    """A file for the browser to show; `file_name` is plain ASCII."""
+    return Response(
+        content, 200, _headers("") | {"content-disposition": f'inline; filename="{file_name}"'}, media_type=media_type
+    )
 
 
 def back_to(address: str) -> Response:
@@ -43,22 +54,30 @@ def back_to(address: str) -> Response:
     return RedirectResponse(address, 303, _headers(""))
 
 
-def message(noun: Noun, kind: str, status: int, **headers: str) -> Response:
-    """A notice in place of the page."""
-    html = environment().get_template("message.html.j2").render(noun=noun, kind=kind)
-    return HTMLResponse(html, status, _headers(stylesheet()) | headers)
+def message(
+    noun: Noun,
+    kind: str,
+    status: int,
+    *,
+    link: tuple[str, str] | None = None,
+    retry_after_seconds: int | None = None,
+) -> Response:
+    """A notice in place of the page; `link` is where to go on, address and words."""
+    html = environment().get_template("message.html.j2").render(noun=noun, kind=kind, link=link)
+    retry = {} if retry_after_seconds is None else {"retry-after": str(retry_after_seconds)}
+    return HTMLResponse(html, status, _headers(stylesheet()) | retry)
 
 
 def unavailable(noun: Noun, error: Exception) -> Response:
     log.warning("%s page unavailable: %s", noun, error if isinstance(error, TenantUnavailable) else type(error))
-    return message(noun, "unavailable", 503, **{"retry-after": "30"})
+    return message(noun, "unavailable", 503, retry_after_seconds=30)
 
 
 def throttle(request: Request, noun: Noun) -> Response | None:
     """The answer to those who ask too often."""
     limiter: RateLimiter = request.app.state.page_limiter
     wait = limiter.seconds_to_wait(network_of(request.client.host if request.client else None))
-    return message(noun, "throttled", 429, **{"retry-after": str(wait)}) if wait else None
+    return message(noun, "throttled", 429, retry_after_seconds=wait) if wait else None
 
 
 async def form_texts(request: Request, *names: str) -> dict[str, str]:
@@ -80,10 +99,10 @@ def environment() -> Environment:
     return env
 
 
-def _headers(style: str) -> dict[str, str]:
+def _headers(style: str, form_action: str = "'self'") -> dict[str, str]:
     """Nothing runs, nothing is loaded, nothing is framed, cached, indexed, or told to the pages that we link to."""
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
-    policy = f"default-src 'none'; style-src 'sha256-{digest}'; form-action 'self'; base-uri 'none'"
+    policy = f"default-src 'none'; style-src 'sha256-{digest}'; form-action {form_action}; base-uri 'none'"
     return {
         "content-security-policy": f"{policy}; frame-ancestors 'none'",
         "cache-control": "no-store",

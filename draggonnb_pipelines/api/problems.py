@@ -48,10 +48,16 @@ INVALID_CONTENT = Kind(
     "Correct the named fields and send it again; nothing was charged.",
 )
 THROTTLED = Kind("too-many-requests", 429, "Too many requests", "Wait as long as Retry-After says.")
+OVER_PLAN = Kind(
+    "over-plan",
+    429,
+    "The plan has no call left this month",
+    "Change to a larger plan, or wait until the month ends in the organization's zone.",
+)
 INTERNAL = Kind("internal", 500, "We failed", "Send it again later; nothing was stored.")
 UNAVAILABLE = Kind("unavailable", 503, "We cannot store anything now", "Send it again; a repeat is recognised.")
 KINDS = (MALFORMED, UNAUTHORIZED, INACTIVE, REFUSED, UNKNOWN, METHOD, TOO_SLOW, TOO_LARGE, UNSUPPORTED, INVALID)
-KINDS += (INVALID_CONTENT, THROTTLED, INTERNAL, UNAVAILABLE)
+KINDS += (INVALID_CONTENT, THROTTLED, OVER_PLAN, INTERNAL, UNAVAILABLE)
 
 
 class Problem(Exception):

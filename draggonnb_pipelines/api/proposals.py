@@ -2,7 +2,7 @@
 
 Lives here: what a token stands for, the state of the offer, recording the acceptance.
 Not here: what the page says (`workflows/proposal_page.py`), who made the link (`workflows/proposals.py`), what all
-public pages have in common (`pages.py`).
+public pages have in common (`pages.py`), plans and payment (`checkouts.py`).
 """
 
 import hashlib
@@ -20,7 +20,7 @@ from starlette.responses import HTMLResponse, Response
 from draggonnb_pipelines.api import pages
 from draggonnb_pipelines.api.problems import Problem
 from draggonnb_pipelines.domain.contact_details import Unusable, email_address, one_line, yes_or_no
-from draggonnb_pipelines.domain.organizations import Organization
+from draggonnb_pipelines.domain.organizations import AGENCY_SLUG, Organization
 from draggonnb_pipelines.resources.postgres import MasterDb, Tenants
 from draggonnb_pipelines.sql import load_queries
 from draggonnb_pipelines.workflows.proposal_page import DECISION_MARK, local_day
@@ -68,7 +68,7 @@ async def show_proposal(request: Request, token: str) -> Response:
     if refusal := pages.throttle(request, "proposal"):
         return refusal
     try:
-        offer = await _offer(request, token)
+        offer = await open_offer(request, token)
         if offer is None:
             return pages.message("proposal", "unknown", 404)
         if request.method == "GET":
@@ -90,14 +90,14 @@ async def accept_proposal(request: Request, token: str) -> Response:
         return pages.message("proposal", "unreadable", problem.kind.status)
     now = request.app.state.now()
     try:
-        offer = await _offer(request, token)
+        offer = await open_offer(request, token)
         if offer is None:
             return pages.message("proposal", "unknown", 404)
         if offer.state(now) == "open":
             if form.errors:
                 return _page(offer, now, form, status=422)
             await _accept(request, offer, now)
-            offer = await _offer(request, token)
+            offer = await open_offer(request, token)
         if offer is not None and offer.state(now) == "accepted":
             # Also when the tenant has it and master has not: a crash between the two is made good here.
             await _note_in_master(request, offer, form, now)
@@ -107,7 +107,12 @@ async def accept_proposal(request: Request, token: str) -> Response:
     return _page(offer, now, form, status=409) if offer else pages.message("proposal", "unknown", 404)
 
 
-async def _offer(request: Request, token: str) -> Offer | None:
+async def open_offer(request: Request, token: str) -> Offer | None:
+    """What this token stands for; None if nobody has it, or the organization is gone.
+
+    Raises:
+        TenantUnavailable, psycopg.OperationalError, PoolTimeout: a database does not answer.
+    """
     digest = hashlib.sha256(token.encode()).digest()
     async with _master(request).connection() as conn:
         link = await PROPOSALS.proposal_link(conn, token_sha256=digest)
@@ -201,6 +206,7 @@ def _page(offer: Offer, now: datetime, form: AcceptForm, status: int = 200) -> R
         state=state,
         form=form,
         action=f"{offer.path}/accept",
+        plans=f"{offer.path}/plans" if offer.organization.slug == AGENCY_SLUG else None,
         organization=offer.organization.name,
         version=offer.page["version"],
         accepted_on=local_day(accepted_at, ZoneInfo(offer.organization.timezone)) if accepted_at else "",

@@ -1,7 +1,8 @@
-"""What every webhook of an organization does before and after its own work: who may send, storing, answering.
+"""What every call for an organization does before and after its own work: who may send, storing, answering.
 
-Lives here: the front door of `/webhook/{slug}/...`, and the identity of a delivery that names one. Not here: what is
-sent (`leads.py`, `content.py`), any tenant's database, and any run: a sensor finds the stored rows.
+Lives here: the front door of `/webhook/{slug}/...` and of what an organization asks (`usage.py`), and the identity of a
+delivery that names one. Not here: what is sent (`leads.py`, `content.py`), how calls are counted (`api_calls.py`), any
+tenant's database, and any run: a sensor finds the stored rows.
 """
 
 import json
@@ -14,6 +15,7 @@ from psycopg_pool import PoolTimeout
 from starlette.requests import Request
 from starlette.responses import Response
 
+from draggonnb_pipelines.api.api_calls import ApiCalls
 from draggonnb_pipelines.api.bodies import read_body
 from draggonnb_pipelines.api.problems import (
     INACTIVE,
@@ -40,27 +42,37 @@ class FrontDoor:
     """Lets senders in and stores what they bring. One for all webhooks: the rates are the organization's, not the
     address's it is called at."""
 
-    def __init__(self, receivers: Receivers, writer: InboxWriter, *, per_minute: int) -> None:
+    def __init__(self, receivers: Receivers, writer: InboxWriter, calls: ApiCalls, *, per_minute: int) -> None:
         self._receivers = receivers
         self._writer = writer
+        self._calls = calls
         self._by_organization = RateLimiter(per_minute)
         self._by_address = RateLimiter(per_minute * ORGANIZATIONS_PER_ADDRESS)
 
-    async def admit(self, request: Request) -> tuple[Organization, TenantKey, bytes]:
-        """1. size and rate  2. who sends, on the raw bytes.
+    async def admit(
+        self, request: Request, slug: str, *, within_plan: bool = False
+    ) -> tuple[Organization, TenantKey, bytes]:
+        """1. size and rate  2. who sends, on the raw bytes  3. the call is counted.
+
+        Args:
+            within_plan: refuse the call where the plan has none left this month. Never for a lead.
 
         Raises:
             Problem: the request goes no further.
         """
         self._limit(self._by_address, network_of(request.client.host if request.client else None))
         raw = await read_body(request, MAX_BODY_BYTES)
-        organization, key = self._admit(await self._receiver(request), request, raw)
+        organization, key = self._admit(await self._receiver(slug), request, raw)
         self._limit(self._by_organization, organization.id)
+        if within_plan:
+            await self._calls.count_within_plan(organization)
+        else:
+            self._calls.count(organization)
         return organization, key, raw
 
-    async def _receiver(self, request: Request) -> Receiver:
+    async def _receiver(self, slug: str) -> Receiver:
         try:
-            return await self._receivers.get(request.path_params["slug"])
+            return await self._receivers.get(slug)
         except (psycopg.OperationalError, PoolTimeout):
             raise _unavailable() from None
 

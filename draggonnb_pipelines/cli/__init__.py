@@ -15,6 +15,7 @@ import typer
 from draggonnb_pipelines.cli.account_verbs import account_app
 from draggonnb_pipelines.cli.faults import VerbGroup
 from draggonnb_pipelines.cli.publish_verbs import publish_app
+from draggonnb_pipelines.cli.stack_verbs import add_stack_verbs
 
 app = typer.Typer(
     cls=VerbGroup,
@@ -131,10 +132,13 @@ def tenant_show_verb(
     slug: Slug,
     token: Annotated[bool, typer.Option("--token", help="Show the webhook token, a secret, too.")] = False,
 ) -> None:
-    """Show one organization: its webhook, its database, and what waits for it."""
+    """Show one organization: its webhook, its database, what waits for it, and everything that was made for it."""
     from draggonnb_pipelines.cli.tenants import show_one
 
     show_one(slug, with_token=token)
+
+
+add_stack_verbs(tenant_app)
 
 
 @lead_app.command("send")

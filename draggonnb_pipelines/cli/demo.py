@@ -1,6 +1,7 @@
-"""`draggonnb demo`: one real lead, then one real post, each from the HTTP webhook to what the outside world sees.
+"""`draggonnb demo`: one real lead that becomes a client with its whole stack, and one real post on four networks.
 
-Everything runs as in production: the API, the daemon, sensors, runs. Not here: the post's part (`demo_content.py`).
+Everything runs as in production: the API, the daemon, sensors, runs. Not here: the client's part (`demo_client.py`),
+the post's part (`demo_content.py`).
 """
 
 import asyncio
@@ -17,6 +18,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from draggonnb_pipelines.cli.demo_client import ClientStory, client_tables, win_a_client
 from draggonnb_pipelines.cli.demo_content import PostStory, post_tables, publish_a_post
 from draggonnb_pipelines.cli.installation import open_installation
 from draggonnb_pipelines.cli.processes import Running, running_stack
@@ -76,7 +78,7 @@ class Story:
 
 
 def demo() -> None:
-    """Start everything, send one lead, publish one post, show the way of both, stop.
+    """Start everything, send one lead, win it as a client, publish one post, show the way of all three, stop.
 
     Raises:
         OperatorError: the lead did not arrive within the time; says at which stage it stands and where to look.
@@ -100,10 +102,19 @@ def demo() -> None:
             stranger = {"email": f"hello-{uuid4().hex[:8]}@bokaap-beans.example"}
             inbox_id = send(running.settings, agency, ENQUIRY | stranger)
             asyncio.run(follow(progress, running.settings, inbox_id))
-            post = asyncio.run(publish_a_post(progress, running.settings, agency))
+            client, post = asyncio.run(_client_and_post(progress, running.settings, agency, inbox_id))
             progress.stop()
             story = asyncio.run(tell_story(running.settings, agency, outsider, inbox_id))
-            _show(running, story, post)
+            _show(running, story, client, post)
+
+
+async def _client_and_post(
+    progress: Progress, settings: Settings, agency: CreatedOrganization, inbox_id: UUID
+) -> tuple[ClientStory, PostStory]:
+    """Side by side, as they would be: the post does not wait for the client's stack."""
+    return await asyncio.gather(
+        win_a_client(progress, settings, agency, inbox_id), publish_a_post(progress, settings, agency)
+    )
 
 
 async def organizations(settings: Settings) -> tuple[CreatedOrganization, CreatedOrganization]:
@@ -169,7 +180,7 @@ async def tell_story(
     return Story(row, lead, cost, url, page, len(outsiders_rows) + outsiders_leads)
 
 
-def _show(running: Running, story: Story, post: PostStory) -> None:
+def _show(running: Running, story: Story, client: ClientStory, post: PostStory) -> None:
     row, lead = story.row, story.lead
     started: datetime = row["received_at"]
     way = Table(title="The lead's way", title_justify="left")
@@ -197,5 +208,5 @@ def _show(running: Running, story: Story, post: PostStory) -> None:
     cost = story.cost
     links.add_row("cost", f"{cost['tokens']} tokens, USD {cost['cost_usd']:.3f} (R {cost['cost_zar']:.2f})")
     links.add_row("the other organization", f"{story.outsider_rows} rows: it saw nothing")
-    console.print(way, links, *post_tables(running, post), addresses(running))
+    console.print(way, links, *client_tables(running, client), *post_tables(running, post), addresses(running))
     console.print("The demo stops now. The links work again while [bold]make up[/] runs; its data are kept.")

@@ -10,6 +10,7 @@ from typing import Any
 
 from draggonnb_pipelines.cli.screen import cell, console, table
 from draggonnb_pipelines.cli.session import installation, session
+from draggonnb_pipelines.cli.stacks import resources_of, show_resources
 from draggonnb_pipelines.domain.contact_details import Unusable, email_address, one_line, phone_e164, region_of
 from draggonnb_pipelines.domain.organizations import check_slug
 from draggonnb_pipelines.errors import OperatorError
@@ -69,7 +70,7 @@ def show_all() -> None:
 def show_one(slug: str, *, with_token: bool) -> None:
     """One organization, and its token if that is asked for."""
     with installation() as settings:
-        row, secrets = asyncio.run(_details(settings, slug, with_token=with_token))
+        row, secrets, resources = asyncio.run(_details(settings, slug, with_token=with_token))
     shown = table("", "", unbroken=("",))
     for label, value in (
         ("slug", slug),
@@ -86,6 +87,7 @@ def show_one(slug: str, *, with_token: bool) -> None:
     ):
         shown.add_row(cell(label), cell(value))
     console().print(shown)
+    show_resources(resources)
     if secrets is not None:
         _show_webhook(settings, slug, *secrets)
 
@@ -126,14 +128,18 @@ async def _overview(settings: Settings) -> list[dict[str, Any]]:
         return [row async for row in INSTALLATION.tenant_overview(conn)]
 
 
-async def _details(settings: Settings, slug: str, *, with_token: bool) -> tuple[dict[str, Any], tuple[str, str] | None]:
+async def _details(
+    settings: Settings, slug: str, *, with_token: bool
+) -> tuple[dict[str, Any], tuple[str, str] | None, list[dict[str, Any]]]:
     async with session(settings) as opened:
         organization = await opened.organization(slug)
         async with opened.master.connection() as conn:
             row = await INSTALLATION.tenant_details(conn, slug=slug)
+        resources = await resources_of(opened, organization)
         if not with_token:
-            return row, None
-        return row, (webhook_token(organization, opened.tenants), webhook_secret(organization, opened.tenants))
+            return row, None, resources
+        secrets = webhook_token(organization, opened.tenants), webhook_secret(organization, opened.tenants)
+        return row, secrets, resources
 
 
 def _show_webhook(settings: Settings, slug: str, token: str, secret: str) -> None:

@@ -18,6 +18,8 @@ from urllib.parse import unquote_to_bytes
 from draggonnb_pipelines.domain.payfast_signatures import form_string, itn_signature
 
 MAX_ITN_BYTES = 16_384
+# Associated data of a raw notice in master `payments`.
+RAW_CONTEXT = "payments:raw"
 COMPLETE = "COMPLETE"
 CANCELLED = "CANCELLED"
 Network = IPv4Network | IPv6Network

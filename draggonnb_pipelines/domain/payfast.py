@@ -16,6 +16,7 @@ from draggonnb_pipelines.domain.contact_details import email_address, one_line
 from draggonnb_pipelines.domain.payfast_signatures import checkout_signature
 
 MIN_AMOUNT_CENTS = 500
+MAX_AMOUNT_CENTS = 99_999_999
 _WEB_ADDRESS = re.compile(r"https?://[!-~]{1,2000}")
 
 
@@ -56,7 +57,7 @@ def _amount(cents: int) -> int:
     return cents
 
 
-AmountCents = Annotated[int, Field(strict=True, ge=0, le=99_999_999), AfterValidator(_amount)]
+AmountCents = Annotated[int, Field(strict=True, ge=0, le=MAX_AMOUNT_CENTS), AfterValidator(_amount)]
 WebAddress = Annotated[str, AfterValidator(_web_address)]
 
 

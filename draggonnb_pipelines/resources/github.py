@@ -31,6 +31,7 @@ from draggonnb_pipelines.resources.github_wire import (
 from draggonnb_pipelines.resources.http import HttpDoor
 from draggonnb_pipelines.resources.public_pages import utc_now
 
+PAGE_SIZE = 100
 _MOVED = (301, 302, 307, 308)
 
 
@@ -65,6 +66,23 @@ class GitHub:
                 return None
             raise
         return read(VENDOR, Repository, answer)
+
+    async def list_repos(self, owner: str) -> list[Repository]:
+        """All repositories of an organization that the token may see, archived ones too.
+
+        Raises:
+            VendorError: not everything could be read, so nothing can be said. INPUT with status 404, `owner` is no
+                organization, or not visible.
+        """
+        found: dict[int, Repository] = {}
+        page = 1
+        while True:
+            query = f"type=all&sort=created&direction=asc&per_page={PAGE_SIZE}&page={page}"
+            answer = await self._call("GET", f"/orgs/{quote(owner, safe='')}/repos?{query}")
+            found |= {repo.id: repo for repo in read(VENDOR, list[Repository], answer)}
+            if 'rel="next"' not in answer.headers.get("link", ""):
+                return list(found.values())
+            page += 1
 
     async def create_from_template(
         self, template: str, owner: str, name: str, *, description: str = "", private: bool = True
@@ -136,6 +154,10 @@ class GitHub:
         except VendorError as error:
             if error.code != ARCHIVED:
                 raise
+
+    async def unarchive(self, owner: str, name: str) -> None:
+        """Let an archived repository be written to again; one that is not archived is as good."""
+        await self._call("PATCH", _path(owner, name), json={"archived": False})
 
     async def delete(self, owner: str, name: str) -> None:
         """Delete the repository for ever; one that is gone is as good. GitHub also says 404 where the token may not

@@ -23,12 +23,16 @@ NOT_FAST_FORWARD = "not_fast_forward"
 ARCHIVED = "archived"
 # "If the response has neither header, wait for at least one minute", docs.github.com on secondary limits.
 SECONDARY_LIMIT_SECONDS = 60.0
+RIGHTS = (
+    "github.com/settings/personal-access-tokens: it needs Administration, Contents, Secrets, Variables and Workflows,"
+    " read and write, for all repositories of the owner"
+)
 ERRORS = (
-    Rule(401, ErrorClass.AUTH),
+    Rule(401, ErrorClass.AUTH, words=f"the token is not accepted; {RIGHTS}"),
     Rule(403, ErrorClass.THROTTLED, "secondary rate limit|abuse detection", "secondary_limit"),
     Rule(403, ErrorClass.THROTTLED, "rate limit exceeded", "rate_limit"),
     Rule(403, ErrorClass.PERMISSION, "was archived so is read-only", ARCHIVED),
-    Rule(403, ErrorClass.PERMISSION),
+    Rule(403, ErrorClass.PERMISSION, words=RIGHTS),
     Rule(404, ErrorClass.INPUT, words="not there, or not visible to the token"),
     Rule(409, ErrorClass.DUPLICATE, "already exists", "exists"),
     Rule(409, ErrorClass.RETRY, "repository is empty", "empty"),
@@ -48,6 +52,7 @@ class Repository(Wire):
 
     id: int
     full_name: str
+    description: str | None = None
     default_branch: str = "main"
     is_archived: bool = Field(default=False, validation_alias="archived")
     topics: frozenset[str] = frozenset()

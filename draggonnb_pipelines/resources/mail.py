@@ -46,13 +46,18 @@ _AUTH_CODES = frozenset({530, 534, 535, 538})
 
 @dataclass(frozen=True, slots=True)
 class Mail:
-    """One mail. `message_id` is from `message_id()`; `headers` are extra ones, such as List-Unsubscribe."""
+    """One mail. `message_id` is from `message_id()`; `headers` are extra ones, such as List-Unsubscribe.
+
+    `calendar` is an iCalendar object (RFC 6047): with METHOD:REQUEST an invitation, which calendars offer to accept,
+    with METHOD:CANCEL its end.
+    """
 
     message_id: str
     to: str
     subject: str
     text: str
     html: str | None = None
+    calendar: str | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -99,6 +104,11 @@ class Mailer:
     @property
     def domain(self) -> str:
         return self._sender.domain
+
+    @property
+    def address(self) -> str:
+        """Whom a reply reaches."""
+        return self._sender.addr_spec
 
     async def send(self, mail: Mail) -> None:
         """Hand the mail to the server; returns once the server has taken it.
@@ -169,7 +179,7 @@ class Mailer:
         recipient = _address(mail.to)
         headers = self._headers(mail, recipient)
         try:
-            wire = _written(headers, mail.text, mail.html)
+            wire = _written(headers, mail.text, mail.html, mail.calendar)
         except (MessageError, ValueError) as error:
             # From None: such an error quotes the text that it stumbled over.
             kind = type(error).__name__
@@ -203,7 +213,7 @@ class Mailer:
         return headers | plain
 
 
-def _written(headers: Mapping[str, str], text: str, html: str | None) -> bytes:
+def _written(headers: Mapping[str, str], text: str, html: str | None, calendar: str | None) -> bytes:
     message = EmailMessage(policy=SMTP.clone(max_line_length=78))
     for name, value in headers.items():
         message[name] = value
@@ -212,6 +222,10 @@ def _written(headers: Mapping[str, str], text: str, html: str | None) -> bytes:
     message.set_content(text, cte="quoted-printable")
     if html is not None:
         message.add_alternative(html, subtype="html", cte="quoted-printable")
+    if calendar is not None:
+        # The last alternative is the richest one (RFC 2046, 5.1.4); the parameter says what the object does.
+        method = {"method": "CANCEL" if "\r\nMETHOD:CANCEL\r\n" in calendar else "REQUEST"}
+        message.add_alternative(calendar, subtype="calendar", cte="quoted-printable", params=method)
     return _BARE_NEWLINE.sub(b"\r\n", message.as_bytes())
 
 

@@ -1,8 +1,8 @@
 """Make databases, and bring them to the schema of the files.
 
 Lives here: the verbs that the CLI and the workflows call: migrate, pending, install a module, create a master or a
-tenant database, keep the tenant template. Not here: the record of what was applied (`schema_history.py`), the SQL
-(`sql/`).
+tenant database, drop a tenant's, keep the tenant template. Not here: the record of what was applied
+(`schema_history.py`), the SQL (`sql/`).
 """
 
 import contextlib
@@ -11,6 +11,7 @@ import secrets
 from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import LiteralString, cast
+from uuid import UUID
 
 import psycopg
 from psycopg import errors, sql
@@ -124,6 +125,25 @@ def create_tenant_database(server_dsn: str, name: str, *, template: str) -> bool
             # Every login of the server may otherwise connect to every client's database.
             conn.execute(sql.SQL("revoke connect, temporary on database {} from public").format(sql.Identifier(name)))
     return created
+
+
+def drop_tenant_database(server_dsn: str, name: str, organization_id: UUID) -> bool:
+    """Drop a tenant's database, whoever is connected to it; False if there is none.
+
+    Raises:
+        OperatorError: the database says that it is another organization's.
+    """
+    with _maintenance(server_dsn) as conn:
+        if not _exists(conn, name):
+            return False
+        with _connect(_dsn_for(server_dsn, name)) as inside:
+            owners = inside.execute("select id from public.organizations").fetchall()
+        if any(owner != organization_id for (owner,) in owners):
+            raise OperatorError(
+                f"database {name} belongs to organization {owners[0][0]}", remedy="nothing was dropped: look into it"
+            )
+        conn.execute(sql.SQL("drop database if exists {} with (force)").format(sql.Identifier(name)))
+    return True
 
 
 def _files(directory: Path, wanted: Collection[str], recorded: Collection[str]) -> list[Migration]:

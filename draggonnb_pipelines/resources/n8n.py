@@ -43,16 +43,24 @@ class N8n:
         Raises:
             VendorError: not everything could be read, so nothing can be said.
         """
+        # n8n finds parts of names.
+        return [one for one in await self.list_workflows(name=name) if one.name == name]
+
+    async def list_workflows(self, *, name: str = "") -> list[Workflow]:
+        """All workflows that are not archived, or those with `name` in their names.
+
+        Raises:
+            VendorError: not everything could be read, so nothing can be said.
+        """
         found: dict[str, Workflow] = {}
-        query: dict[str, Any] = {"name": name, "limit": PAGE_SIZE}
+        query: dict[str, Any] = {"limit": PAGE_SIZE} | ({"name": name} if name else {})
         while True:
             response = await self._call("GET", "/workflows", params=query)
-            page = read(VENDOR, list[Workflow], response, below="data")
-            # n8n finds parts of names. What a change moves from page to page counts once.
-            found |= {one.id: one for one in page if one.name == name and not one.is_archived}
+            # What a change moves from page to page counts once.
+            found |= {one.id: one for one in read(VENDOR, list[Workflow], response, below="data")}
             cursor = read(VENDOR, dict[str, Any], response).get("nextCursor")
             if not cursor:
-                return list(found.values())
+                return [one for one in found.values() if not one.is_archived]
             if cursor == query.get("cursor"):
                 raise VendorError(VENDOR, ErrorClass.RETRY, "a page of workflows leads to itself")
             query["cursor"] = cursor
@@ -133,6 +141,14 @@ class N8n:
             response = await self._call("PATCH", f"/credentials/{credential_id}", json=body)
         if read(VENDOR, Credential, response).id != credential_id:
             raise VendorError(VENDOR, ErrorClass.CONFIG, "this n8n chooses the ids of credentials: 2.41 is needed")
+
+    async def delete_credential(self, credential_id: str) -> None:
+        """Forget a credential; one that is gone is as good."""
+        try:
+            await self._call("DELETE", f"/credentials/{credential_id}")
+        except VendorError as error:
+            if error.status != 404:
+                raise
 
     async def discover(self) -> frozenset[str]:
         """The scopes of our key, such as "workflow:create"; also the test of address and key."""

@@ -41,6 +41,12 @@ class Workflow(Wire):
     name: str
     is_active: bool = Field(default=False, validation_alias="active")
     is_archived: bool = Field(default=False, validation_alias="isArchived")
+    nodes: tuple[dict[str, Any], ...] = Field(default=(), repr=False)
+
+    @property
+    def webhook_ids(self) -> frozenset[str]:
+        """The ids in its webhook nodes, by which whoever chose them knows the workflow again."""
+        return frozenset(str(node["webhookId"]) for node in self.nodes if node.get("webhookId"))
 
 
 class Credential(Wire):

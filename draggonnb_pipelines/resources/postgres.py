@@ -5,6 +5,7 @@ Not here: SQL (`sql/queries`), migrations (`migrations.py`).
 """
 
 import asyncio
+import contextlib
 import re
 from collections import OrderedDict
 from collections.abc import AsyncIterator
@@ -35,6 +36,8 @@ KEEPALIVES: dict[str, Any] = {
     "tcp_user_timeout": 20_000,
 }
 PLACE_TIMEOUT_SECONDS = 60
+# A backend that starts costs some 10 ms of CPU before its first answer, a statement of ours rarely one.
+REUSE_WAIT_SECONDS = 0.1
 _DSN_USER_PART = re.compile(r"(://[^:/@]*:).*@", re.DOTALL)
 _DSN_OPTION = re.compile(r"((?:password|secret)=)[^&]*", re.IGNORECASE)
 
@@ -124,6 +127,7 @@ class Tenants:
         self._own_permits: dict[UUID, asyncio.Semaphore] = {}
         self._per_tenant = max(1, max_connections // 4)
         self._idle: OrderedDict[int, tuple[Organization, Connection]] = OrderedDict()
+        self._given_back: dict[UUID, asyncio.Event] = {}
 
     async def __aenter__(self) -> Self:
         return self
@@ -177,14 +181,19 @@ class Tenants:
             yield
 
     async def _take(self, organization: Organization) -> Connection:
-        for slot, (owner, conn) in reversed(self._idle.items()):
-            if owner.id == organization.id:
-                del self._idle[slot]
-                if not conn.closed and not conn.broken:
-                    return conn
-                break
+        """An idle connection; one that comes back within moments, since a new backend costs more; or a new one."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(REUSE_WAIT_SECONDS):
+                while True:
+                    if conn := self._take_idle(organization):
+                        return conn
+                    if self._own_permits[organization.id]._value >= self._per_tenant - 1:
+                        break  # nobody else has one
+                    event = self._given_back.setdefault(organization.id, asyncio.Event())
+                    event.clear()
+                    await event.wait()
         return await psycopg.AsyncConnection[DictRow].connect(
-            self._dsn(organization),
+            self.dsn(organization),
             autocommit=True,
             row_factory=dict_row,
             connect_timeout=CONNECT_TIMEOUT_SECONDS,
@@ -194,16 +203,32 @@ class Tenants:
             prepare_threshold=None if organization.dsn_sealed else 5,  # a hosted tenant may sit behind a pooler
         )
 
+    def _take_idle(self, organization: Organization) -> Connection | None:
+        for slot, (owner, conn) in reversed(self._idle.items()):
+            if owner.id == organization.id:
+                del self._idle[slot]
+                if not conn.closed and not conn.broken:
+                    return conn
+                break
+        return None
+
     async def _give_back(self, organization: Organization, conn: Connection) -> None:
         if conn.closed or conn.info.transaction_status != psycopg.pq.TransactionStatus.IDLE:
             await conn.close()
             return
         self._idle[id(conn)] = (organization, conn)
+        if event := self._given_back.get(organization.id):
+            event.set()
         while len(self._idle) > self._max_idle:
             _, (_, oldest) = self._idle.popitem(last=False)
             await oldest.close()
 
-    def _dsn(self, organization: Organization) -> str:
+    def dsn(self, organization: Organization) -> str:
+        """Where the tenant's database is, with its password; for migrations, which need a connection of their own.
+
+        Raises:
+            TenantUnavailable: it has none yet.
+        """
         if organization.dsn_sealed:
             return self._vault.open(organization.dsn_sealed, sealed_dsn_context(organization.id)).decode()
         if organization.database_name:

@@ -87,10 +87,20 @@ class SupabaseManagement:
         Raises:
             VendorError: not everything could be read, so nothing can be said.
         """
+        found = await self.list_projects(organization_slug, search=name)
+        return [project for project in found if project.name == name]
+
+    async def list_projects(self, organization_slug: str, *, search: str = "") -> list[Project]:
+        """All projects that are not removed, or those with `search` in their names; the oldest first.
+
+        Raises:
+            VendorError: not everything could be read, so nothing can be said.
+        """
         found: dict[str, Project] = {}
         offset, count = 0, 1
         while offset < count:
-            params = {"search": name, "limit": PAGE_SIZE, "offset": offset, "sort": "created_asc"}
+            params: dict[str, Any] = {"limit": PAGE_SIZE, "offset": offset, "sort": "created_asc"}
+            params |= {"search": search} if search else {}
             response = await self._call("GET", f"/organizations/{organization_slug}/projects", params=params)
             page = read(list[Project], response, below="projects")
             count = read(dict[str, int], response, below="pagination").get("count", 0)
@@ -99,8 +109,8 @@ class SupabaseManagement:
             # Projects that are made meanwhile move the pages: what is seen twice counts once.
             found |= {project.ref: project for project in page}
             offset += len(page)
-        matching = [project for project in found.values() if project.name == name and project.status != "REMOVED"]
-        return sorted(matching, key=lambda project: project.created_at)
+        there = [project for project in found.values() if project.status != "REMOVED"]
+        return sorted(there, key=lambda project: project.created_at)
 
     async def project(self, ref: str) -> Project:
         """One project, for its status.

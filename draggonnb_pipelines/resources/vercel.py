@@ -72,6 +72,24 @@ class Vercel:
                 return None
             raise
 
+    async def list_projects(self) -> list[Project]:
+        """All projects of the team.
+
+        Raises:
+            VendorError: not everything could be read, so nothing can be said.
+        """
+        found: dict[str, Project] = {}
+        query: dict[str, Any] = {"limit": PAGE_SIZE}
+        while True:
+            response = await self._call("GET", "/v10/projects", query)
+            found |= {project.id: project for project in read(VENDOR, list[Project], response, below="projects")}
+            following = read(VENDOR, dict[str, Any], response, below="pagination").get("next")
+            if following is None:
+                return list(found.values())
+            if following == query.get("from"):
+                raise VendorError(VENDOR, ErrorClass.RETRY, "a page of projects leads to itself")
+            query["from"] = following
+
     async def create_project(
         self, name: str, repo: str, *, framework: str = "nextjs", root_directory: str | None = None
     ) -> Project:
@@ -183,13 +201,14 @@ class Vercel:
             VENDOR, Deployment, await self._call_once("/v13/deployments", body, query), missing=ErrorClass.AMBIGUOUS
         )
 
-    async def find_deployment(self, project_id: str, sha: str, meta: Mapping[str, str]) -> Deployment | None:
-        """The newest deployment of a commit that carries all of our mark, whatever became of it.
+    async def find_deployment(self, project_id: str, sha: str | None, meta: Mapping[str, str]) -> Deployment | None:
+        """The newest deployment of a commit that carries all of our mark, whatever became of it. Without a `sha`, of
+        whichever commit.
 
         Raises:
             VendorError: not everything could be read, so nothing can be said.
         """
-        query: dict[str, Any] = {"projectId": project_id, "sha": sha, "limit": PAGE_SIZE}
+        query: dict[str, Any] = {"projectId": project_id, "limit": PAGE_SIZE} | ({"sha": sha} if sha else {})
         while True:
             response = await self._call("GET", "/v7/deployments", query)
             for found in read(VENDOR, list[Deployment], response, below="deployments"):

@@ -19,18 +19,19 @@ from draggonnb_pipelines.resources.exchange import Answer
 VENDOR = "vercel"
 # The signs by which Vercel says that it is the token and not its rights.
 _TOKEN_SIGNS = ("invalidToken", "missingToken")
+TOKEN = "vercel.com/account/settings/tokens: it needs the whole team as its scope, from a member who may deploy"
 ERRORS = (
     Rule(
         400,
         ErrorClass.CONFIG,
         "install the github",
         "github_app",
-        words="Vercel's GitHub app is not installed for this repository",
+        words="Vercel's GitHub app is not installed for this repository: github.com/apps/vercel",
     ),
     Rule(400, ErrorClass.DUPLICATE, "domain_already_in_use", "domain_in_use"),
-    Rule(401, ErrorClass.AUTH),
-    Rule(402, ErrorClass.CONFIG, code="billing", words="billing"),
-    Rule(403, ErrorClass.PERMISSION),
+    Rule(401, ErrorClass.AUTH, words=TOKEN),
+    Rule(402, ErrorClass.CONFIG, code="billing", words="billing: vercel.com/account/billing"),
+    Rule(403, ErrorClass.PERMISSION, words=TOKEN),
     Rule(409, ErrorClass.DUPLICATE, "domain_already_in_use", "domain_in_use"),
     Rule(409, ErrorClass.DUPLICATE, code="exists"),
     Rule(428, ErrorClass.CONFIG),

@@ -24,18 +24,23 @@ RESERVATION_SECONDS = 900  # longer than Claude's read timeout, so that a living
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """What a question is about: a lead or a request for content. Each has a budget of its own."""
+    """What a question is about: a lead, a request for content, or the organization itself for a purpose. Each has a
+    budget of its own."""
 
     lead_id: UUID | None = None
     content_request_id: UUID | None = None
+    purpose: str | None = None
 
     def budget(self, settings: Settings) -> tuple[str, str, float]:
         """In words, the setting's name, and USD."""
         if self.lead_id:
             return "the lead's", "DRAGGONNB_LEAD_BUDGET_USD", settings.lead_budget_usd
-        return "the content request's", "DRAGGONNB_CONTENT_BUDGET_USD", settings.content_budget_usd
+        whose = f"the organization's {self.purpose}" if self.purpose else "the content request's"
+        return whose, "DRAGGONNB_CONTENT_BUDGET_USD", settings.content_budget_usd
 
     def __str__(self) -> str:
+        if self.purpose:
+            return self.purpose
         return f"lead {self.lead_id}" if self.lead_id else f"content request {self.content_request_id}"
 
 
@@ -63,7 +68,10 @@ async def reserve_spend(
     estimate = stack.claude.estimate_usd(request) / (2 if in_batch else 1)  # batches cost half
     whose, setting, budget_usd = subject.budget(settings)
     spent = await GENERATIONS.subject_spend_usd(
-        tenant.conn, lead_id=subject.lead_id, content_request_id=subject.content_request_id
+        tenant.conn,
+        lead_id=subject.lead_id,
+        content_request_id=subject.content_request_id,
+        purpose=subject.purpose,
     )
     if spent + estimate > Decimal(str(budget_usd)):
         raise NeedsReview(

@@ -83,6 +83,7 @@ async def _send(stack: Stack, organization: Organization, row: Mapping[str, Any]
                     subject=mail["subject"],
                     text=mail["text"],
                     html=mail["html"],
+                    calendar=mail.get("calendar"),
                 )
             )
             return Sent(row["id"], "sent")

@@ -16,7 +16,7 @@ from typing import Any
 from psycopg.types.json import Jsonb
 
 from draggonnb_pipelines.domain.provisioning import Client, Resource
-from draggonnb_pipelines.errors import DraggonnbError, ErrorClass, VendorError
+from draggonnb_pipelines.errors import DraggonnbError, ErrorClass, NeedsReview, VendorError
 from draggonnb_pipelines.resources.stack import Stack
 from draggonnb_pipelines.resources.vault import TenantKey
 from draggonnb_pipelines.sql import load_queries
@@ -108,18 +108,27 @@ class Ledger:
             NotYet: an earlier call may still arrive at the vendor.
             NameTaken, VendorError: as `find` and `make` raise them; the row says why.
         """
+        found = await self._look(resource, find)
+        if found is None:
+            self._let_settle(resource)
+            resource = await self.begin(resource)
+            found = await self._make(resource, find, make)
+        return await self.ready(resource, found)
+
+    async def put(self, resource: Resource, put: Callable[[Resource], Awaitable[Made]]) -> Resource:
+        """As `ensure`, for a call that may be repeated at will: whatever an earlier one did, this makes it so.
+
+        Raises:
+            DraggonnbError: as `put` raises it; the row says why.
+        """
         try:
-            found = await find(resource)
-            if found is None:
-                self._let_settle(resource)
-                resource = await self.begin(resource)
-                found = await self._make(resource, find, make)
+            made = await put(resource if resource.is_ready else await self.begin(resource))
         except NotYet:
             raise
         except DraggonnbError as error:
-            await self.trouble(resource, "needs_review" if isinstance(error, NameTaken) else "failed", str(error))
+            await self.trouble(resource, _state_after(error), str(error))
             raise
-        return await self.ready(resource, found)
+        return await self.ready(resource, made)
 
     async def _make(
         self,
@@ -129,17 +138,35 @@ class Ledger:
     ) -> Made:
         try:
             return await make(resource)
-        except VendorError as error:
+        except NotYet:
+            raise
+        except DraggonnbError as error:
             # A name that is taken may be taken by our own call before, whose answer was lost.
-            if error.error_class not in (ErrorClass.AMBIGUOUS, ErrorClass.DUPLICATE):
+            may_be_there = (ErrorClass.AMBIGUOUS, ErrorClass.DUPLICATE)
+            if not isinstance(error, VendorError) or error.error_class not in may_be_there:
+                await self.trouble(resource, _state_after(error), str(error))
                 raise
-            if found := await find(resource):
+            if found := await self._look(resource, find):
                 return found
             if error.error_class is ErrorClass.DUPLICATE:
-                raise NameTaken(error.vendor, resource.name, error.message) from error
+                taken = NameTaken(error.vendor, resource.name, error.message)
+                await self.trouble(resource, _state_after(taken), str(taken))
+                raise taken from error
             await self.trouble(resource, "unknown", str(error))
             seconds = self.stack.settings.provision_settle_seconds
             raise NotYet(f"{error.vendor} may have made {resource.name}: it is looked for again", seconds) from error
+
+    async def _look(self, resource: Resource, find: Callable[[Resource], Awaitable[Made | None]]) -> Made | None:
+        """What the vendor has. Where it cannot be read, a call that may still arrive stays open, and is waited for."""
+        try:
+            return await find(resource)
+        except NotYet:
+            raise
+        except DraggonnbError as error:
+            is_open = resource.state in ("calling", "unknown")
+            state = _state_after(error)
+            await self.trouble(resource, "unknown" if is_open and state == "failed" else state, str(error))
+            raise
 
     def _let_settle(self, resource: Resource) -> None:
         """A call whose answer nobody has seen must have had its effect by now before it is made again."""
@@ -151,9 +178,18 @@ class Ledger:
             raise NotYet(f"an earlier call for {resource.name} may still arrive at {resource.vendor}", left)
 
     async def begin(self, resource: Resource) -> Resource:
-        """Commit that a call begins now."""
+        """Commit that a call begins now.
+
+        Raises:
+            NotYet: another run has begun one meanwhile.
+        """
         async with self.stack.master.connection() as conn:
-            await PROVISIONING.begin_call(conn, id=resource.id, now=self.stack.now(), run_id=self.run_id)
+            begun = await PROVISIONING.begin_call(
+                conn, id=resource.id, attempts=resource.attempts, now=self.stack.now(), run_id=self.run_id
+            )
+        if begun is None:
+            poll = self.stack.settings.provision_poll_seconds
+            raise NotYet(f"another run is at work on {resource.name}", poll)
         return await self.resource(resource.step, resource.name)
 
     async def ready(self, resource: Resource, made: Made) -> Resource:
@@ -214,3 +250,7 @@ class Ledger:
         sealed = row["secrets_sealed"]
         secrets = json.loads(self._key.open(sealed, SECRETS)) if sealed else {}
         return Resource(**{name: value for name, value in row.items() if name != "secrets_sealed"}, secrets=secrets)
+
+
+def _state_after(error: DraggonnbError) -> str:
+    return "needs_review" if isinstance(error, NameTaken | NeedsReview) else "failed"

@@ -1,25 +1,24 @@
 """What a client's plan allows: places of a limit are reserved before the work, then committed or released.
 
 Lives here: reservations by key, a month or a lasting count at a time. Does not live here: money for Claude
-(`ai_budgets.py`), the counters themselves (`sql/queries/usage.sql`), what follows where no place is left (the caller).
+(`ai_budgets.py`), the counters themselves (`sql/queries/usage.sql`), what follows where no place is left (the caller),
+and the two metrics that are counted elsewhere: users by triggers of the tenant's database, API calls by the API.
 """
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from psycopg.pq import TransactionStatus
 
+from draggonnb_pipelines.domain.usage import LASTING, period_of
 from draggonnb_pipelines.resources.postgres import Connection, TenantDb
 from draggonnb_pipelines.resources.stack import Stack
 from draggonnb_pipelines.sql import load_queries
 
 USAGE = load_queries("usage")
-# What exists counts for as long as it exists, not for the month in which it was made.
-LASTING = frozenset({"social_accounts", "users"})
-ALWAYS = (date(2000, 1, 1), date(9999, 12, 31))
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +51,7 @@ async def reserve(
     """
     asked = list(dict.fromkeys(keys))
     day = at.astimezone(ZoneInfo(tenant.organization.timezone)).date()
-    start, end = ALWAYS if metric in LASTING else month_of(day)
+    start, end = period_of(metric, day)
     async with stack.master.connection() as conn:
         limit = await USAGE.plan_limit(conn, organization_id=tenant.organization.id, metric=metric, day=day)
     period = {"metric": metric, "period_start": start}
@@ -93,12 +92,6 @@ async def _together(conn: Connection) -> AsyncIterator[None]:
         return
     async with conn.transaction():
         yield
-
-
-def month_of(day: date) -> tuple[date, date]:
-    """First day of this month and of the next."""
-    first = day.replace(day=1)
-    return first, (first + timedelta(days=32)).replace(day=1)
 
 
 def _stored(metric: str, keys: Sequence[str]) -> list[str]:

@@ -71,13 +71,13 @@ def api_settings(master_dsn: str) -> Settings:
 
 @pytest.fixture
 def serve_api(api_settings: Settings) -> ServeApi:
-    """`with serve_api(api_rate_per_minute=3) as api:` runs one on a port of its own."""
+    """`with serve_api(api_rate_per_minute=3) as api:` runs one on a port of its own, or on the one that is named."""
 
     @contextlib.contextmanager
-    def serve(**overrides: Any) -> Iterator[Api]:
+    def serve(*, port: int = 0, **overrides: Any) -> Iterator[Api]:
         clock = Clock()
         app = create_app(api_settings.model_copy(update=overrides), now=clock)
-        config = uvicorn.Config(app, port=0, log_config=None, access_log=False, lifespan="on", proxy_headers=False)
+        config = uvicorn.Config(app, port=port, log_config=None, access_log=False, lifespan="on", proxy_headers=False)
         server = uvicorn.Server(config)
         thread = threading.Thread(target=lambda: asyncio.run(server.serve()), daemon=True)
         thread.start()

@@ -123,11 +123,17 @@ async def test_the_docs_describe_every_route_without_loading_anything(http: http
 
     assert set(document["paths"]) == {
         "/api/health",
+        "/api/usage-metrics",
+        "/checkouts/{token}",
+        "/checkouts/{token}/cancelled",
+        "/checkouts/{token}/thanks",
         "/proposals/{token}",
         "/proposals/{token}/accept",
+        "/proposals/{token}/plans",
         "/reviews/{token}",
         "/webhook/{slug}/generate-content",
         "/webhook/{slug}/leads",
+        "/webhooks/payfast",
         "/webhooks/whatsapp",
     }
     assert page.status_code == 200

@@ -60,6 +60,19 @@ async def test_a_mail_arrives_whole_in_text_and_html(sandbox: Sandbox):
     assert arrived["headers"]["date"] == "Mon, 23 Nov 2026 06:00:00 +0000"
 
 
+async def test_an_invitation_arrives_as_the_richest_alternative_with_its_method(sandbox: Sandbox):
+    invitation = "BEGIN:VCALENDAR\r\nMETHOD:REQUEST\r\nSUMMARY:Köffie 😀\r\n.dot\r\nEND:VCALENDAR\r\n"
+
+    await mailer(sandbox.smtp_port).send(replace(MAIL, calendar=invitation))
+    await mailer(sandbox.smtp_port).send(replace(MAIL, message_id="<plain@draggonnb.example>"))
+
+    arrived, plain = sandbox.public("mail")
+    assert arrived["calendar"] == invitation.replace("\r\n", "\n")
+    assert (arrived["html"].strip(), arrived["subject"]) == (MAIL.html, MAIL.subject)
+    assert arrived["headers"]["content-type"].startswith("multipart/alternative")
+    assert plain["calendar"] is None
+
+
 async def test_a_second_transmission_is_recognisable_by_its_message_id(sandbox: Sandbox):
     await mailer(sandbox.smtp_port).send(MAIL)
     await mailer(sandbox.smtp_port).send(MAIL)

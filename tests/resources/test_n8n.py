@@ -37,6 +37,7 @@ async def test_a_published_workflow_answers_whoever_has_its_token(door: HttpDoor
     refused = await visit(url, method="POST", body={"a": 2}, headers={"X-Webhook-Token": "wrong"})
 
     assert (made.name, made.is_active, published.is_active) == (NAME, False, True)
+    assert made.webhook_ids == {"5f2b8e0c-7a51-4a0c-9f57-0d6a4b7f3c11"}
     assert (before.status_code, answered.status_code, answered.json()) == (404, 202, {"taken": True})
     assert (refused.status_code, refused.text) == (403, "Authorization data is wrong!")
     (workflow,) = public(sandbox)

@@ -64,6 +64,7 @@ MASTER_TABLES = {
     "subscription_orders",
     "payments",
     "payfast_transactions",
+    "payfast_history_days",
     "book_findings",
     "invoice_series",
     "invoices",

@@ -174,6 +174,35 @@ def test_header_authentication_and_its_words(sandbox: Sandbox):
     assert len(sandbox.public("n8n")[0]["received"]) == 1
 
 
+def test_an_http_request_node_forwards_the_body_with_its_credential_and_its_answer_comes_back(sandbox: Sandbox):
+    data = {"name": "X-Webhook-Token", "value": "t"}
+    ask(sandbox, "POST", "/credentials", {"id": "crmm1", "name": "kloof", "type": "httpHeaderAuth", "data": data})
+    token = {"httpHeaderAuth": {"id": "crmm1", "name": "kloof"}}
+    parameters = {
+        "httpMethod": "POST",
+        "path": "kloof/go",
+        "authentication": "headerAuth",
+        "responseMode": "responseNode",
+    }
+    forward = {"name": "Forward", "type": "n8n-nodes-base.httpRequest", "credentials": token}
+    there, nowhere = (
+        {**forward, "parameters": {"url": url}} for url in (f"{sandbox.url}/nobody/here", "http://127.0.0.1:9/")
+    )
+    made = publish(sandbox, workflow(webhook(parameters=parameters, credentials=token), there))
+    headers = {"x-webhook-token": "t", "x-delivery-id": "d-1"}
+    url = f"{sandbox.url}/n8n/webhook/kloof/go"
+
+    answered = httpx.post(url, json={"brief": "Köffie"}, headers=headers)
+    ask(sandbox, "PUT", f"/workflows/{made}", workflow(webhook(parameters=parameters, credentials=token), nowhere))
+    silent = httpx.post(url, json={}, headers=headers)
+
+    assert answered.status_code == 404
+    [seen] = [entry for entry in sandbox.journal() if entry["path"] == "/nobody/here"]
+    assert (seen["method"], seen["body"]) == ("POST", {"brief": "Köffie"})
+    assert (seen["headers"]["x-webhook-token"], seen["headers"]["x-delivery-id"]) == ("t", "d-1")
+    assert (silent.status_code, silent.json()) == (500, {"message": "Error in workflow"})
+
+
 @pytest.mark.parametrize(
     ("change", "status"),
     [

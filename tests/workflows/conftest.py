@@ -21,8 +21,10 @@ from draggonnb_pipelines.settings import Settings
 from draggonnb_pipelines.workflows import lead_analyses, proposals
 from draggonnb_pipelines.workflows.lead_reports import report_step
 from draggonnb_pipelines.workflows.organizations import NewOrganization, create_organization
-from tests.conftest import MASTER_KEYS
+from tests.conftest import MASTER_KEYS, MakeOrganization
 from tests.sandbox_process import Sandbox
+from tests.workflows.app_desk import AppDesk, app_desk_of
+from tests.workflows.client_desk import OWNER, Desk, desk_of
 from tests.workflows.lead_work import deliver, enquiry, impatient_claude, work_through
 from tests.workflows.post_reviews import add_people, remove_people
 
@@ -51,6 +53,7 @@ TENANT_TABLES = (
     "leads",
     "usage_reservations",
     "usage_counters",
+    "client_usage_metrics",
 )
 MASTER_TABLES = (
     "inbox",
@@ -61,6 +64,8 @@ MASTER_TABLES = (
     "publishing_agenda",
     "app_quotas",
     "review_links",
+    "stack_resources",
+    "api_calls",
 )
 RULES_AS_THEY_WERE = (
     "update organizations set late_posts = default, late_after_minutes = default, skips_public_holidays = default"
@@ -176,3 +181,26 @@ async def people(stack: Stack, agency: Organization) -> AsyncIterator[None]:
     await add_people(stack, agency)
     yield
     await remove_people(stack, agency)
+
+
+@pytest.fixture
+async def desk(sandbox: Sandbox, master_dsn: str, make_organization: MakeOrganization) -> AsyncIterator[Desk]:
+    """A client that is being set up, in a master database of its own, beside the agency."""
+    agency = await make_organization("draggonnb", name="DraggonnB", owner_email="sales@draggonnb.example")
+    organization = await make_organization("kloof-coffee", owner_email=OWNER)
+    async with desk_of(sandbox, master_dsn, agency, organization) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def app_desk(world: World, sandbox: Sandbox) -> AsyncIterator[AppDesk]:
+    """The outsider as a client that is being set up: its database stands, the rest is to come."""
+    world.empty()
+    settings = Settings(
+        _env_file=None,  # pyright: ignore[reportCallIssue]
+        master_dsn=world.dsn,
+        master_keys=SecretStr(MASTER_KEYS),
+        sandbox_port=sandbox.port,
+    )
+    async with app_desk_of(sandbox, settings, world.agency, world.outsider) as opened:
+        yield opened

@@ -12,3 +12,17 @@ where r.id = :request_id;
 -- name: post_rows
 select platform_id, part_kind, status, lateness_seconds, attempts, platform_url
 from content_queue where post_id = :post_id order by platform_id, part;
+
+-- name: client_story^
+-- The client that came of a proposal: checkout, first payment, first invoice, and how far its stack is.
+select c.created_at as placed_at, c.company, c.plan_key, s.amount_cents, pay.received_at as paid_at, pay.pf_payment_id,
+       pay.deliveries, i.issued_at as invoiced_at, i.series, i.number, i.vat_cents, o.slug, o.status, p.state,
+       p.last_step, p.last_error, p.started_at, p.finished_at
+from checkouts c
+join subscriptions s on s.checkout_id = c.id
+join organizations o on o.id = s.organization_id
+join provisionings p on p.organization_id = o.id
+left join payments pay on pay.subscription_id = s.id and pay.state = 'applied'
+left join invoices i on i.subscription_id = s.id
+where c.proposal_id = :proposal_id
+order by pay.received_at limit 1;

@@ -34,9 +34,11 @@ where not exists (
 returning id;
 
 -- name: subject_spend_usd$
--- What a lead or a content request has cost so far; the one that is not asked for is null and matches nothing.
+-- What a lead, a content request or a purpose of the organization itself has cost so far; those that are not asked for
+-- are null and match nothing.
 select coalesce(sum(cost_usd), 0) from ai_generation_log
-where lead_id = cast(:lead_id as uuid) or content_request_id = cast(:content_request_id as uuid);
+where lead_id = cast(:lead_id as uuid) or content_request_id = cast(:content_request_id as uuid)
+   or (purpose = cast(:purpose as text) and lead_id is null and content_request_id is null);
 
 -- name: lead_costs
 -- Tokens and money that each lead has cost so far.

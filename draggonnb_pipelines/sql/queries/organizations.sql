@@ -35,6 +35,10 @@ on conflict (slug) do nothing;
 -- Only once: a second caller keeps the first one's key.
 update organizations set data_key_wrapped = :data_key_wrapped where id = :id and data_key_wrapped is null;
 
+-- name: set_dsn!
+-- Where a database of the organization's own is; one on our server has a name instead.
+update organizations set dsn_sealed = :dsn_sealed where id = :id and database_name is null;
+
 -- name: activate_organization!
 update organizations
 set status = case when status = 'provisioning' then 'active' else status end,

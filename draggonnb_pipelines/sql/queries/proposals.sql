@@ -43,6 +43,7 @@ join lateral (
         where plan_key = p.key and effective_from <= :today order by metric, effective_from desc
     ) newest
 ) valid on true
+where p.is_offered
 order by price.amount_cents;
 
 -- name: put_link!

@@ -102,11 +102,12 @@ select id, organization_id, step, vendor, name, mark, state, vendor_id, url, att
        attempts, monthly_cents, last_error, created_at, ready_at, details, secrets_sealed
 from stack_resources where organization_id = :organization_id order by created_at, name;
 
--- name: begin_call!
--- Committed before the call that makes the thing.
+-- name: begin_call$
+-- Committed before the call that makes the thing; nothing where another call was begun since the row was read.
 update stack_resources
 set state = 'calling', attempts = attempts + 1, attempt_started_at = :now, run_id = :run_id, last_error = null
-where id = :id;
+where id = :id and attempts = :attempts
+returning id;
 
 -- name: resource_ready!
 update stack_resources

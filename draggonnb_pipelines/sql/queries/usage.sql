@@ -1,9 +1,10 @@
 -- Reservations: one conditional UPDATE decides whether there is room; the work then commits or releases.
 
 -- name: open_period!
+-- Of a new limit nothing was told yet.
 insert into usage_counters (metric, period_start, period_end, limit_value)
 values (:metric, :period_start, :period_end, :limit_value)
-on conflict (metric, period_start) do update set limit_value = excluded.limit_value
+on conflict (metric, period_start) do update set limit_value = excluded.limit_value, alerted_percent = 0
 where usage_counters.limit_value is distinct from excluded.limit_value;
 
 -- name: release_expired!

@@ -132,6 +132,11 @@ alter table payments
     add column told_at timestamptz;
 comment on column payments.found_in_history is 'No notice came: the daily comparison found it in PayFast''s history.';
 create index payments_to_check on payments (not_before) where state in ('received', 'verified');
+-- Money counts once, whether its notice or PayFast's history told of it first.
+create unique index payments_one_effect on payments (pf_payment_id)
+    where state = 'applied' and payment_status = 'COMPLETE';
+create index payments_to_tell on payments (received_at)
+    where state in ('rejected', 'needs_review') and told_at is null;
 
 create table payfast_transactions (
     pf_payment_id text not null,
@@ -142,11 +147,18 @@ create table payfast_transactions (
     fee_cents bigint not null,
     net_cents bigint not null,
     first_seen_at timestamptz not null default now(),
-    primary key (pf_payment_id, kind)
+    primary key (pf_payment_id, kind, day)
 );
 comment on table payfast_transactions is 'PayFast''s own history as last read: the other side of the books.';
 create index payfast_transactions_day on payfast_transactions (day);
 create index payfast_transactions_m_payment_id on payfast_transactions (m_payment_id);
+
+create table payfast_history_days (
+    day date primary key,
+    read_at timestamptz not null
+);
+comment on table payfast_history_days is
+    'Days of South Africa of which PayFast''s history was read, and when last: what was not read looks not like nothing.';
 
 create table book_findings (
     key text primary key check (length(key) between 1 and 300),

@@ -49,6 +49,7 @@ create table offboardings (
         check (state in ('exporting', 'grace', 'erasing', 'erased', 'withdrawn')),
     requested_by text not null,
     reason text not null default '',
+    status_before text not null default 'active',
     export_path text,
     export_sha256 bytea check (octet_length(export_sha256) = 32),
     erase_after timestamptz,
@@ -62,4 +63,5 @@ create table offboardings (
     check (state <> 'erased' or (certificate is not null and finished_at is not null))
 );
 comment on table offboardings is 'How a client leaves: export, days of grace, erasure at every vendor, certificate.';
+comment on column offboardings.status_before is 'What the organization is again if it stays after all.';
 select app.keep_updated_at('offboardings');

@@ -1,0 +1,126 @@
+"""The export bundle: everything in a client's database, as one zip file that the client takes along.
+
+Lives here: writing it. Not here: when (`offboarding.py`), when it is deleted again (`erasure.py`).
+
+A CSV file for each table (as Postgres writes it: an empty field is null, "" is an empty text) and a manifest with
+counts and digests. All tables are read in one snapshot. Rows stream from the database into the file: neither a table
+nor the bundle is ever in memory.
+"""
+
+import asyncio
+import hashlib
+import json
+import os
+import zipfile
+from collections.abc import AsyncIterator
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from pathlib import Path
+
+from psycopg import AsyncCopy, sql
+
+from draggonnb_pipelines.domain.organizations import Organization
+from draggonnb_pipelines.resources.postgres import Connection
+from draggonnb_pipelines.resources.stack import Stack
+from draggonnb_pipelines.sql import load_queries
+
+OFFBOARDING = load_queries("offboarding")
+MANIFEST = "manifest.json"
+CHUNK_BYTES = 1024 * 1024
+# A table that takes longer than this to read is stuck.
+TABLE_TIMEOUT = "15min"
+
+
+@dataclass(frozen=True)
+class ExportedTable:
+    """One table as it is in the bundle; digest and size are of its file before compression."""
+
+    name: str
+    file: str
+    rows: int
+    bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """The file, and the digest by which its receiver can check it."""
+
+    path: Path
+    sha256: bytes
+    tables: tuple[ExportedTable, ...]
+
+
+async def write_bundle(stack: Stack, organization: Organization, taken_at: datetime) -> Bundle:
+    """Write the bundle of this moment; a repetition, also after a kill, replaces it as a whole.
+
+    Args:
+        taken_at: aware; part of the file's name.
+
+    Raises:
+        TenantUnavailable: the database does not answer, or broke off; no file of the final name is left.
+    """
+    folder = exports_folder(stack)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    path = folder / f"{organization.slug}-{taken_at:%Y%m%dT%H%M%SZ}.zip"
+    partial = path.with_suffix(".part")
+    # Only we may read it: it holds what the database holds.
+    with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+        with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as bundle:
+            tables = await _write_tables(stack, organization, bundle)
+            manifest = {
+                "organization": organization.slug,
+                "name": organization.name,
+                "taken_at": taken_at.isoformat(),
+                "format": 'CSV (RFC 4180), UTF-8, first line is the header; an empty field is null, "" an empty text',
+                "tables": [asdict(table) for table in tables],
+            }
+            bundle.writestr(MANIFEST, json.dumps(manifest, indent=2, ensure_ascii=False))
+        file.flush()
+        os.fsync(file.fileno())
+    partial.replace(path)
+    return Bundle(path, await asyncio.to_thread(_digest, path), tuple(tables))
+
+
+def exports_folder(stack: Stack) -> Path:
+    return stack.settings.state_dir / "exports"
+
+
+async def _write_tables(stack: Stack, organization: Organization, bundle: zipfile.ZipFile) -> list[ExportedTable]:
+    async with stack.tenants.open(organization) as tenant, tenant.conn.transaction():
+        await tenant.conn.execute("set transaction isolation level repeatable read, read only")
+        # With row security a role that may not see all would get a part of it without a word: then rather an error.
+        await tenant.conn.execute("set local row_security = off")
+        await tenant.conn.execute(sql.SQL("set local statement_timeout = {}").format(sql.Literal(TABLE_TIMEOUT)))
+        names = [row["name"] async for row in OFFBOARDING.tables_to_export(tenant.conn)]
+        return [await _write_table(tenant.conn, name, bundle) for name in names]
+
+
+async def _write_table(conn: Connection, name: str, bundle: zipfile.ZipFile) -> ExportedTable:
+    file, digest, size = f"{name}.csv", hashlib.sha256(), 0
+    query = sql.SQL("copy (select * from public.{}) to stdout with (format csv, header)").format(sql.Identifier(name))
+    async with conn.cursor() as cursor:
+        with bundle.open(file, "w", force_zip64=True) as member:
+            async with cursor.copy(query) as rows:
+                async for chunk in _chunks(rows):
+                    digest.update(chunk)
+                    size += len(chunk)
+                    await asyncio.to_thread(member.write, chunk)  # compressing takes the time
+        return ExportedTable(name, file, cursor.rowcount, size, digest.hexdigest())
+
+
+async def _chunks(rows: AsyncCopy) -> AsyncIterator[bytes]:
+    """The rows, which come one by one, some thousands together."""
+    collected = bytearray()
+    async for row in rows:
+        collected += row
+        if len(collected) >= CHUNK_BYTES:
+            yield bytes(collected)
+            collected.clear()
+    if collected:
+        yield bytes(collected)
+
+
+def _digest(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").digest()
