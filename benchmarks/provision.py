@@ -1,4 +1,4 @@
-"""Fifty clients at once: paid in the same moment, set up by the real daemon and its runs, with Supabase taking a minute.
+"""Fifty clients at once: paid in the same moment, set up by the real daemon and its runs; Supabase takes a minute.
 
 Then a change of schema for a hundred tenants as one backfill, one of whose databases is down; and that one alone again.
 Counted are wall time, runs, processes, CPU and memory. The vendors are the sandbox's; each project is a real database.
@@ -27,7 +27,7 @@ from draggonnb_pipelines.resources.migrations import create_tenant_database, ens
 from draggonnb_pipelines.resources.postgres import dsn_for
 from draggonnb_pipelines.resources.vault import Vault
 from draggonnb_pipelines.sql import TENANT_MIGRATIONS
-from tests.stories.system import System, dagster_dsn, running_system
+from tests.stories.system import System, running_system
 
 CLIENTS = int(os.environ.get("DRAGGONNB_BENCH_CLIENTS", "50"))
 TENANTS = int(os.environ.get("DRAGGONNB_BENCH_TENANTS", "100"))
@@ -73,7 +73,7 @@ def _provision(system: System) -> tuple[list[Sequence[object]], dict[str, Any]]:
         most_runs = _wait_until_done(system)
         seconds = time.monotonic() - started
     [runs] = system.dagster(RUNS, "set_up_clients")
-    projects = [one for one in system.master("select state from stack_resources where step = 'supabase_project'")]
+    projects = system.master("select state from stack_resources where step = 'supabase_project'")
     mails = [mail for mail in system.sandbox.public("mail") if mail["recipient"].startswith("owner@")]
     figures: dict[str, Any] = {
         "wall time, s": seconds,

@@ -7,7 +7,7 @@ from uuid import UUID
 
 import dagster as dg
 
-from draggonnb_pipelines.assets import content_runs
+from draggonnb_pipelines.assets import billing, content_runs, provisioning
 from draggonnb_pipelines.assets.leads import CHAIN
 from draggonnb_pipelines.dagster_instance import PG_URL_VARIABLE
 from draggonnb_pipelines.event_retention import prune_asset_events
@@ -15,6 +15,7 @@ from draggonnb_pipelines.resources.bindings import MasterQueries, RunStack
 from draggonnb_pipelines.settings import load_settings
 from draggonnb_pipelines.workflows.message_statuses import apply_all_statuses
 from draggonnb_pipelines.workflows.publish_questions import act_on_row
+from draggonnb_pipelines.workflows.stack_care import care_for_stacks
 from draggonnb_pipelines.workflows.tending import tend_clients
 
 # The inbox itself hands rows out again when a run dies; a retry of the run would only meet an empty batch.
@@ -89,6 +90,31 @@ publish_due_posts = dg.define_asset_job(
 )
 
 
+def billing_config(**values: Any) -> dict[str, Any]:
+    """Run config for the billing chain; see `BillingRun`."""
+    return {"ops": {billing.CHAIN: {"config": values}}}
+
+
+BOOKS_AGREE = dg.AssetCheckKey(dg.AssetKey("payment_reconciliation"), "books_agree")
+keep_books = dg.define_asset_job(
+    "keep_books",
+    selection=dg.AssetSelection.groups(billing.GROUP).without_checks() | dg.AssetSelection.checks(BOOKS_AGREE),
+    description="Notices of payments and orders to PayFast, launched by `payment_notices`; with the config `daily` "
+    "every organization, PayFast's own history, usage and the comparison.",
+    tags=NEW_LEADS_TAGS,
+    executor_def=dg.in_process_executor,
+)
+
+set_up_clients = dg.define_asset_job(
+    "set_up_clients",
+    selection=dg.AssetSelection.groups(provisioning.GROUP),
+    description="Everything a paid client gets, in ten steps. Launched by `paid_clients`; a client that stopped goes "
+    "on by re-execution, or by materializing its partition.",
+    tags={**INBOX_TAGS, "dagster/max_runtime": "3600"},
+    executor_def=dg.in_process_executor,
+)
+
+
 class PostAction(dg.Config):
     """What a person says about one row of the publish ledger.
 
@@ -142,6 +168,20 @@ def tend_all_clients(context: dg.OpExecutionContext, stack: RunStack) -> None:
 @dg.job(executor_def=dg.in_process_executor, tags=INBOX_TAGS)
 def look_after_clients() -> None:
     tend_all_clients()
+
+
+@dg.op(description="Entries that follow a client's status, removals that stopped, erasures that are due.")
+def care_for_all_stacks(context: dg.OpExecutionContext, stack: RunStack) -> None:
+    cared = stack.run(care_for_stacks)
+    context.log.info("; ".join(cared.done) or "nothing was left to do")
+    context.add_output_metadata({"done": cared.done, "troubles": cared.troubles})
+    for slug, reason in cared.troubles.items():
+        context.log.warning(f"{slug}: {reason}")
+
+
+@dg.job(executor_def=dg.in_process_executor, tags=INBOX_TAGS)
+def look_after_stacks() -> None:
+    care_for_all_stacks()
 
 
 @dg.op(description="Deletes asset events that are older than the partitions' window; our ledger keeps the full truth.")

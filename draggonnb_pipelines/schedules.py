@@ -5,7 +5,16 @@ from collections.abc import Iterator
 import dagster as dg
 
 from draggonnb_pipelines.checks import lead_checks
-from draggonnb_pipelines.jobs import content_config, look_after_clients, prune_asset_history, publish_due_posts
+from draggonnb_pipelines.jobs import (
+    billing_config,
+    content_config,
+    keep_books,
+    look_after_clients,
+    look_after_stacks,
+    prune_asset_history,
+    publish_due_posts,
+)
+from draggonnb_pipelines.provisioning_checks import provisioning_checks
 from draggonnb_pipelines.publishing_checks import publishing_checks
 from draggonnb_pipelines.settings import load_settings
 
@@ -54,6 +63,40 @@ check_leads_hourly = dg.ScheduleDefinition(
     job=check_leads,
     cron_schedule="7 * * * *",
     execution_timezone="UTC",
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+)
+
+check_clients = dg.define_asset_job(
+    "check_clients",
+    selection=dg.AssetSelection.checks(*provisioning_checks),
+    description="Who is stuck on the way to a stack, notices of payments that were refused, what vendors hold.",
+    executor_def=dg.in_process_executor,
+)
+
+check_clients_hourly = dg.ScheduleDefinition(
+    name="check_clients_hourly",
+    job=check_clients,
+    cron_schedule="17 * * * *",
+    execution_timezone="UTC",
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+)
+
+stacks_hourly = dg.ScheduleDefinition(
+    name="stacks_hourly",
+    job=look_after_stacks,
+    cron_schedule="22 * * * *",
+    execution_timezone="UTC",
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+    description="Finishes what was begun and stopped: suspending, aborting, erasing.",
+)
+
+# Before the working day in South Africa, after PayFast has charged the day's cards.
+books_daily = dg.ScheduleDefinition(
+    name="books_daily",
+    job=keep_books,
+    cron_schedule="0 4 * * *",
+    execution_timezone="UTC",
+    run_config=billing_config(daily=True),
     default_status=dg.DefaultScheduleStatus.RUNNING,
 )
 

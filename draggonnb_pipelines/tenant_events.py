@@ -109,7 +109,7 @@ def verdict(failed: Mapping[PartitionKey, tuple[str, str]], *, total: int) -> dg
     slugs = list(dict.fromkeys(key.slug for key in failed))
     named = ", ".join(slugs[:10]) + (f" and {len(slugs) - 10} more" if len(slugs) > 10 else "")
     rows = [
-        f"| {key.slug} | {'' if key.day == NO_DAY else key.day.isoformat()} | {asset} | {markdown_text(reason, max_chars=300)} |"
+        f"| {key.slug} | {_day(key)} | {asset} | {markdown_text(reason, max_chars=300)} |"
         for key, (asset, reason) in list(failed.items())[:SHOWN_FAILURES]
     ]
     table = "\n".join(["| organization | day | stopped at | reason |", "|---|---|---|---|", *rows])
@@ -119,3 +119,7 @@ def verdict(failed: Mapping[PartitionKey, tuple[str, str]], *, total: int) -> dg
         metadata={"failed": dg.MetadataValue.md(table), "failed_partitions": len(failed), "organizations": len(slugs)},
         allow_retries=False,
     )
+
+
+def _day(key: PartitionKey) -> str:
+    return "" if key.day == NO_DAY else key.day.isoformat()

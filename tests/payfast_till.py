@@ -31,7 +31,7 @@ def checkout(notify_url: str = "http://127.0.0.1:9/itn", **changes: Any) -> Chec
     """A monthly subscription of R1,500, as the changes want it."""
     fields: dict[str, Any] = {"m_payment_id": "sub-1", "amount_cents": 150000, "item_name": "Starter & more"}
     addresses = {"return_url": RETURN_URL, "cancel_url": CANCEL_URL, "notify_url": notify_url}
-    buyer = {"name_first": "Thandi", "name_last": "Nkosi", "email_address": "thandi@shop.example"}
+    buyer = {"name_first": "Front", "name_last": "Desk", "email_address": "desk@shop.example"}
     return Checkout(**{**fields, **addresses, **buyer, "custom_str": ("org-1",), **changes})
 
 

@@ -25,6 +25,10 @@ class Sandbox:
         """Script what a route does next; each step is used once, in order, unless `repeat`."""
         self._post("faults", {"route": route, "steps": list(steps), "repeat": repeat})
 
+    def faults_left(self) -> list[dict[str, Any]]:
+        """The scripts that are not used up."""
+        return self._get("faults", {})
+
     def clear_faults(self) -> None:
         self._session.delete(f"{self.url}/_sandbox/faults", timeout=10).raise_for_status()
 
@@ -34,9 +38,9 @@ class Sandbox:
     def reset(self) -> None:
         self._post("reset", {})
 
-    def journal(self, vendor: str | None = None) -> list[dict[str, Any]]:
-        """Everything that was asked, in order."""
-        return self._get("journal", {"vendor": vendor} if vendor else {})
+    def journal(self, vendor: str | None = None, *, since: int = 0) -> list[dict[str, Any]]:
+        """Everything that was asked after entry number `since`, in order."""
+        return self._get("journal", {"since": str(since)} | ({"vendor": vendor} if vendor else {}))
 
     def public(self, kind: str) -> list[dict[str, Any]]:
         """What the outside world sees: delivered WhatsApp messages, mailboxes."""

@@ -55,6 +55,7 @@ def _public(call: Call, sandbox: Sandbox) -> Any:
 
 
 async def _reset(call: Call, sandbox: Sandbox) -> Any:
+    await sandbox.stop_work()
     await supabase.drop_all(sandbox)
     sandbox.reset()
     return {"status": "reset"}

@@ -110,7 +110,8 @@ class GitHubMemory:
         self.repos: dict[int, Repo] = {}
         self.old_names: dict[str, int] = {}
         self.windows: dict[str, tuple[float, int]] = {}
-        self.last_id = 0
+        # From the clock, so that a sandbox that is started again gives no number a second time.
+        self.last_id = int(time.time()) - 1_700_000_000
         self.clear()
 
     def find(self, owner: str, name: str) -> Repo | None:

@@ -119,7 +119,10 @@ class _Handler:
         for recipient in envelope.rcpt_tos:
             _deliver(self.sandbox, recipient, message, envelope.mail_from)  # pyright: ignore[reportArgumentType]
         is_dropped = kind in ("drop_after_data", "accept_then_drop")
-        self.sandbox.journal.close_entry(entry, status=None if is_dropped else 250, accepted=True, fault=kind)
+        is_silent = is_dropped or kind == "accept_then_hang"
+        self.sandbox.journal.close_entry(entry, status=None if is_silent else 250, accepted=True, fault=kind)
+        if kind == "accept_then_hang":
+            await asyncio.Event().wait()  # until the client hangs up, which ends this handler
         if is_dropped:
             server.hang_up()
         return "250 OK: queued"

@@ -6,6 +6,7 @@ Lives here: the charge, which moves a subscription on and writes the transaction
 
 import calendar
 import itertools
+import time
 import uuid
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta, timezone
@@ -17,7 +18,8 @@ SAST = timezone(timedelta(hours=2))
 LOCKED_AFTER_FAILURES = 3
 _MONTHS = {3: 1, 4: 3, 5: 6, 6: 12}
 _STATUS = {"ACTIVE": 1, "CANCELLED": 2, "PAUSED": 3, "COMPLETE": 4, "LOCKED": 5}
-_payments = itertools.count(3_000_001)
+# From the clock, so that a sandbox that is started again gives no id a second time.
+_payments = itertools.count(int(time.time()) - 1_700_000_000)
 
 
 def today() -> date:

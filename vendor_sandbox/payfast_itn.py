@@ -6,6 +6,7 @@ repetitions, forgeries. Does not live here: what a charge does (`payfast_books.p
 
 import asyncio
 import itertools
+import time
 from typing import Any
 
 import aiohttp
@@ -18,7 +19,7 @@ from vendor_sandbox.wire import Answer, Call
 ATTEMPTS = 8
 _FORM = {"content-type": "application/x-www-form-urlencoded"}
 _OUTCOMES = ("complete", "failed", "no_itn")
-_cancellations = itertools.count(1)
+_cancellations = itertools.count(int(time.time()))
 
 
 def announce(sandbox: Sandbox, payment: Payment, *, send: bool = True) -> None:

@@ -122,6 +122,13 @@ class Sandbox:
         self.vercel.clear()
         self.n8n.clear()
 
+    async def stop_work(self) -> None:
+        """End what runs in the background, and wait for its end: a database that is being made cannot be dropped."""
+        running = list(self._tasks)
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
+
     def start(self, work: Coroutine[Any, Any, None]) -> None:
         """Run something in the background until it is done or the sandbox is reset."""
         task = asyncio.get_running_loop().create_task(work)

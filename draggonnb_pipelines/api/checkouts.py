@@ -37,9 +37,9 @@ from draggonnb_pipelines.workflows.checkouts import (
 from draggonnb_pipelines.workflows.proposal_page import day, money
 
 REFUSED_CHOICES = {"unknown": 422, "withdrawn": 409, "unsellable": 409, "changed": 409}
-# The step that is under way, as a client would say it; in the order of STEPS.
+# The steps as a client would call them, in the order of STEPS.
 STEP_WORDS = (
-    *("your database", "its tables", "the keys to it", "your app's code", "its settings", "your app's address"),
+    *("your database", "its tables", "its keys", "your app's code", "the app's settings", "the app's address"),
     *("your automations", "your welcome", "your training material", "your kick-off call"),
 )
 # PayFast's live form hands on to its payment pages on this host, and Chromium holds a form's redirects to the policy
@@ -235,6 +235,7 @@ def _notice(
             kind=kind,
             seller=placed.seller.name,
             row=placed.row,
+            paid=money(placed.row["amount_cents"], "ZAR"),
             monthly=money(placed.row["recurring_cents"], "ZAR"),
             checkout=checkout,
             refresh_seconds=refresh_seconds,

@@ -88,10 +88,11 @@ def client_tables(running: Running, story: ClientStory) -> tuple[Table, Table]:
     way.add_column("after", justify="right", no_wrap=True)
     way.add_column("what", overflow="fold")
     price = f"R {row['amount_cents'] / 100:,.2f} a month"
+    vat = f"with VAT of R {row['vat_cents'] / 100:,.2f}" if row["vat_cents"] else "without VAT: no VAT number is set"
     for step, at, what in (
         ("accepted, paid", row["placed_at"], f"{row['company']}: {row['plan_key']}, {price}; {story.thanks_url}"),
         ("notice believed", row["paid_at"], f"payment {row['pf_payment_id']}, {row['deliveries']} delivery"),
-        ("invoice", row["invoiced_at"], f"{row['series']}-{row['number']}, VAT R {row['vat_cents'] / 100:,.2f}"),
+        ("invoice", row["invoiced_at"], f"{row['series']}-{row['number']}, {vat}"),
         ("stack stands", row["finished_at"], f"organization {row['slug']} is {row['status']}"),
     ):
         way.add_row(step, f"{(at - row['placed_at']).total_seconds():.1f} s" if at else "", what)

@@ -18,6 +18,7 @@ from draggonnb_pipelines.domain.payfast_signatures import checkout_signature
 MIN_AMOUNT_CENTS = 500
 MAX_AMOUNT_CENTS = 99_999_999
 _WEB_ADDRESS = re.compile(r"https?://[!-~]{1,2000}")
+_TYPED_AMOUNT = re.compile(r"(?:R|ZAR)? ?(?P<whole>\d{1,6})(?:\.(?P<cents>\d{1,2}))?", re.ASCII)
 
 
 class Frequency(IntEnum):
@@ -34,6 +35,19 @@ class Frequency(IntEnum):
 def rand(cents: int) -> str:
     """An amount as a checkout wants it: rand with two decimals, such as 1500.00."""
     return f"{cents // 100}.{cents % 100:02d}"
+
+
+def cents_of(text: str) -> int:
+    """Cents of an amount as a person types it: 150, 150.00, R150.00 or ZAR 150.
+
+    Raises:
+        ValueError: another currency, a negative amount, or no amount; says which.
+    """
+    found = _TYPED_AMOUNT.fullmatch(text.strip())
+    if found is None:
+        raise ValueError(f"{text.strip()[:30]!r} is no amount in rand, such as 150.00: PayFast takes ZAR only")
+    whole, cents = int(found["whole"]), int((found["cents"] or "0").ljust(2, "0"))
+    return whole * 100 + cents
 
 
 def _text(max_chars: int) -> AfterValidator:

@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, Literal, NamedTuple, Self
 
-
 # Of assets that have no days, such as a client's repository: their keys are organizations alone.
 NO_DAY = date.min
 

@@ -13,6 +13,8 @@ from datetime import date, datetime, timedelta
 from typing import Any, Literal
 from uuid import UUID
 
+from draggonnb_pipelines.domain.proration import difference_for_the_rest
+
 Status = Literal["pending", "trial", "active", "past_due", "suspended", "paused", "cancelled", "expired"]
 LIVE: frozenset[str] = frozenset({"trial", "active", "past_due", "suspended", "paused"})
 GRACE = timedelta(days=7)
@@ -98,6 +100,52 @@ def amount_due(base_cents: int, planned: Iterable[Charge], day: date) -> int:
         if charge.from_day <= day:
             due = charge.amount_cents
     return due
+
+
+@dataclass(frozen=True, slots=True)
+class PlanChange:
+    """A change of plan: when it begins, what the next charges are, and what it costs for the rest of the month.
+
+    Args:
+        begins: None for at once.
+        difference_cents: for the days that are left of the period.
+    """
+
+    begins: date | None
+    charges: tuple[Charge, ...]
+    difference_cents: int
+
+
+def change_of_plan(
+    now: Subscription, price_cents: int, *, period_start: date, next_charge: date, planned_cents: int, today: date
+) -> PlanChange:
+    """A larger plan begins at once and its difference for the rest of the period comes with the next charge; a smaller
+    one begins with the next period. In a trial either begins at once and costs nothing before its end.
+
+    Args:
+        planned_cents: what the next charge is as things are; what it holds beyond the price is still owed.
+    """
+    usual = now.amount_cents if now.next_amount_cents is None else now.next_amount_cents
+    owed, is_trial = max(planned_cents - usual, 0), now.status == "trial"
+    difference = 0
+    if not is_trial:
+        difference = difference_for_the_rest(
+            now.amount_cents, price_cents, period_start=period_start, period_end=next_charge, today=today
+        )
+    charges = (
+        Charge(next_charge, price_cents + owed + difference),
+        Charge(month_after(next_charge), price_cents),
+    )
+    begins = None if is_trial or price_cents >= now.amount_cents else next_charge
+    return PlanChange(begins, charges, difference)
+
+
+def after_plan_change(now: Subscription, plan_key: str, price_cents: int, change: PlanChange) -> Subscription:
+    """The larger plan now, or the smaller one noted for its day; an earlier note is void."""
+    if change.begins is None:
+        return replace(now, plan_key=plan_key, amount_cents=price_cents, next_plan_key=None,
+                       next_amount_cents=None, next_from=None)  # fmt: skip
+    return replace(now, next_plan_key=plan_key, next_amount_cents=price_cents, next_from=change.begins)
 
 
 def unnamed_period(first_day: date, paid_days: Iterable[date], charged_on: date) -> date:

@@ -8,12 +8,14 @@ written in Latin letters, so that no part of a name is lost.
 
 import logging
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, time
 from pathlib import Path
+from typing import cast
 
 from anyascii import anyascii
 from fpdf import FPDF, Align, XPos, YPos
+from fpdf.enums import MethodReturnValue
 from fpdf.fonts import TTFFont
 
 from draggonnb_pipelines.domain.invoices import Invoice, Party, day_in_words, percent, rand
@@ -131,15 +133,23 @@ def _payment(page: FPDF, invoice: Invoice) -> None:
 
 
 def _row(page: FPDF, cells: Sequence[str], size: float, *, bold: bool = False, grey: bool = False) -> None:
-    """Three cells; only the first may need several lines."""
+    """Three cells, together on one page."""
     widths = (page.epw * 0.50, page.epw * 0.22, page.epw * 0.28)
+    line_mm = size * 0.56
+    page.set_font(_FONT, "B" if bold else "", size)
+    measured = (
+        page.multi_cell(width, line_mm, _printable(page, text), dry_run=True, output=MethodReturnValue.HEIGHT)
+        for text, width in zip(cells, widths, strict=True)
+    )
+    height_mm = max(cast(Iterable[float], measured))
+    if page.will_page_break(height_mm):
+        page.add_page()
     top, x = page.get_y(), _MARGIN_MM
-    bottom = top
     for text, width, align in zip(cells, widths, (Align.L, Align.R, Align.R), strict=True):
         page.set_xy(x, top)
-        _write(page, size, text, bold=bold, grey=grey, width=width, align=align, line_mm=size * 0.56)
-        bottom, x = max(bottom, page.get_y()), x + width
-    page.set_y(bottom)
+        _write(page, size, text, bold=bold, grey=grey, width=width, align=align, line_mm=line_mm)
+        x += width
+    page.set_y(top + height_mm)
 
 
 def _write(

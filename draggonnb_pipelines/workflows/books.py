@@ -8,7 +8,7 @@ import csv
 import hashlib
 import io
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from typing import Any
@@ -66,6 +66,7 @@ async def read_history(stack: Stack, run_id: str, start: date, end: date) -> His
     read_at = stack.now()
     lines = await stack.payfast.history(start, end)
     async with stack.master.connection() as conn, conn.transaction():
+        await BOOKS.lock_books(conn)
         await _put_transactions(conn, lines)
         last = min(end, south_african_day(read_at))
         await BOOKS.put_days_read(conn, first=start, last=last, read_at=read_at)
@@ -109,7 +110,7 @@ async def _missed(stack: Stack, conn: Connection, lines: Sequence[Transaction]) 
     return [line for line in came if line.pf_payment_id not in known]
 
 
-async def _unread(stack: Stack, conn: Connection) -> Any:
+async def _unread(stack: Stack, conn: Connection) -> AsyncIterator[str]:
     """PayFast's ids in notices that came and wait for their turn. Forged ones keep a payment out until refused."""
     async for row in BOOKS.unread_notices(conn):
         try:
@@ -153,6 +154,7 @@ async def compare_books(stack: Stack, run_id: str, keys: Sequence[PartitionKey])
     ids = [organization.id for organization in organizations.values()]
     now, with_unowned = stack.now(), AGENCY_SLUG in organizations
     async with stack.master.connection() as conn, conn.transaction():
+        await BOOKS.lock_books(conn)
         entries = await _entries(conn, ids, with_unowned)
         findings = [finding for entry in entries for finding in findings_of(entry)]
         if with_unowned:

@@ -15,7 +15,6 @@ import psycopg
 from draggonnb_pipelines.domain.invoices import Invoice, Line, Party, day_in_words, invoice_number, rand
 from draggonnb_pipelines.domain.organizations import Organization
 from draggonnb_pipelines.errors import TenantUnavailable
-from draggonnb_pipelines.resources.invoice_pdf import invoice_pdf
 from draggonnb_pipelines.resources.stack import Stack
 from draggonnb_pipelines.sql import load_queries
 from draggonnb_pipelines.workflows.inbox_batches import reason_of
@@ -38,6 +37,10 @@ async def store_documents(stack: Stack, organization: Organization) -> None:
     """Make the PDFs that are missing."""
     async with stack.master.connection() as conn:
         rows = [row async for row in INVOICES.to_document(conn, organization_ids=[organization.id])]
+    if not rows:
+        return
+    from draggonnb_pipelines.resources.invoice_pdf import invoice_pdf  # heavy, and few runs need it
+
     for row in rows:
         pdf = await asyncio.to_thread(invoice_pdf, _invoice_of(row))
         async with stack.master.connection() as conn:

@@ -72,7 +72,10 @@ async def invoice_payments(stack: Stack, run_id: str, keys: Sequence[PartitionKe
                 log.warning("run %s: invoices of %s: %s", run_id, organization.slug, reason_of(error))
                 failed[organization.slug] = reason_of(error)
 
-    await asyncio.gather(*map(of_client, organizations.values()))
+    async with stack.master.connection() as conn:
+        of_all = [organization.id for organization in organizations.values()]
+        busy = {row["id"] async for row in INVOICES.with_work(conn, organization_ids=of_all)}
+    await asyncio.gather(*(of_client(one) for one in organizations.values() if one.id in busy))
     done = [key for key in keys if key.slug not in failed and key.slug not in waiting]
     return StepReport(
         done=await _reports(stack, organizations, done),

@@ -8,6 +8,7 @@ from draggonnb_pipelines.domain.inbox import webhook_secret_context
 from draggonnb_pipelines.domain.organizations import Organization, check_slug
 from draggonnb_pipelines.resources.migrations import create_tenant_database, ensure_tenant_template
 from draggonnb_pipelines.resources.postgres import MasterDb, TenantDb, Tenants
+from draggonnb_pipelines.resources.stack import Stack
 from draggonnb_pipelines.resources.vault import Vault
 from draggonnb_pipelines.sql import load_queries
 
@@ -84,6 +85,12 @@ async def create_organization(
             )
         organization = Organization(**await ORGANIZATIONS.get_organization(conn, slug=slug))
     return CreatedOrganization(organization, token, secret, bool(is_new))
+
+
+async def known_slugs(stack: Stack) -> list[str]:
+    """Every organization that ever could have had data, in the order of their coming."""
+    async with stack.master.connection() as conn:
+        return [row["slug"] async for row in ORGANIZATIONS.known_slugs(conn)]
 
 
 def webhook_token(organization: Organization, tenants: Tenants) -> str:

@@ -37,7 +37,7 @@ from draggonnb_pipelines.workflows.subscription_changes import (
     SUBSCRIPTIONS,
     keep_token,
     lock_subscription,
-    planned_amount,
+    possible_amounts,
     south_african_day,
     token_sha256,
     write_change,
@@ -110,11 +110,16 @@ class _Application:
         )
         if twin is None:
             return None
+        if twin["m_payment_id"] != self.payment["m_payment_id"]:
+            raise NeedsReview(
+                f"PayFast's payment {self.payment['pf_payment_id']} was booked for {twin['m_payment_id']} already: "
+                "look there which of the two was paid"
+            )
         meant = await PAYMENTS.meant(self.conn, m_payment_id=self.payment["m_payment_id"], token_sha256=None)
         if self.token and meant["subscription_id"]:
             await keep_token(self.stack, self.conn, meant["subscription_id"], self.token)
         await PAYMENTS.refuse(
-            self.conn, id=self.payment["id"], state="rejected", reason=f"a repeat of payment {twin}",
+            self.conn, id=self.payment["id"], state="rejected", reason=f"a repeat of payment {twin['id']}",
             checks=Jsonb({"repeat": True}), m_payment_id=None, pf_payment_id=None, payment_status=None,
             amount_gross_cents=None, told_at=self.stack.now(),
         )  # fmt: skip
@@ -133,6 +138,7 @@ class _Application:
             raise NeedsReview("PayFast sent it, but no subscription of ours is meant")
         subscription = await lock_subscription(self.conn, found)
         if self.token:
+            await self._refuse_anothers_token(subscription.id)
             await keep_token(self.stack, self.conn, subscription.id, self.token)
             known = await SUBSCRIPTIONS.token_of(self.conn, id=subscription.id)
             if bytes(known["payfast_token_sha256"]) != token_sha256(self.token):
@@ -144,6 +150,14 @@ class _Application:
                 )
         return subscription
 
+    async def _refuse_anothers_token(self, subscription_id: UUID | None) -> None:
+        """A token belongs to one subscription for ever."""
+        if self.token is None:
+            return
+        owner = await SUBSCRIPTIONS.id_by_token(self.conn, token_sha256=token_sha256(self.token))
+        if owner not in (None, subscription_id):
+            raise NeedsReview("PayFast's token is that of another client's subscription")
+
     async def _first(self, checkout: Mapping[str, Any]) -> Effect:
         """The organization, its subscription and its place in the queue begin together."""
         if self.token is None and not self.payment["found_in_history"]:
@@ -154,9 +168,7 @@ class _Application:
                 "paid twice: another checkout of the same proposal is paid; cancel this agreement at PayFast "
                 "(Dashboard, Subscriptions) and refund this payment"
             )
-        digest = token_sha256(self.token)
-        if digest and await SUBSCRIPTIONS.id_by_token(self.conn, token_sha256=digest):
-            raise NeedsReview("PayFast's token is that of another client's subscription")
+        await self._refuse_anothers_token(None)
         organization_id, subscription_id = (uuid5(checkout["id"], noun) for noun in ("organization", "subscription"))
         slug = await self._begin_organization(checkout, organization_id)
         now = self.stack.now()
@@ -213,7 +225,7 @@ class _Application:
             after = after_trial_start(before, ends, agreed["trial_days"])
             return await self._done("other", before, after, ends, *steps)
         day = self.payment["billing_date"] or await self._unnamed_period(before)
-        if gross not in {await planned_amount(self.conn, before.id, day), agreed["first_cents"]}:
+        if gross not in await possible_amounts(self.conn, before.id, day) | {agreed["first_cents"]}:
             raise NeedsReview(f"R{rand(gross)} was paid for {day}, which is not what is charged for that period")
         if await PAYMENTS.period_paid(self.conn, subscription_id=before.id, billing_date=day):
             raise NeedsReview(f"the period from {day} is paid already: refund this payment at PayFast")

@@ -26,7 +26,7 @@ from draggonnb_pipelines.resources.stack import Stack
 from draggonnb_pipelines.workflows.inbox_batches import ORGANIZATIONS, reason_of
 from draggonnb_pipelines.workflows.payment_alerts import tell_refused
 from draggonnb_pipelines.workflows.payment_effects import PAYMENTS, apply_payment
-from draggonnb_pipelines.workflows.subscription_changes import planned_amount, read_subscription, token_sha256
+from draggonnb_pipelines.workflows.subscription_changes import possible_amounts, read_subscription, token_sha256
 
 log = logging.getLogger(__name__)
 ROWS_AT_ONCE = 100
@@ -233,7 +233,7 @@ async def _expected(conn: Connection, itn: Itn) -> frozenset[int]:
     day = itn.billing_date or subscription.paid_until or first
     if day is None:
         return frozenset()
-    due = {await planned_amount(conn, subscription.id, day)}
+    due = await possible_amounts(conn, subscription.id, day)
     if meant["first_cents"] is not None and (first is None or day <= first):
         due.add(meant["first_cents"])
     return frozenset(due)

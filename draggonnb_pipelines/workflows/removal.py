@@ -121,18 +121,24 @@ async def abort(stack: Stack, slug: str, *, by: str) -> list[Resource]:
 
     Raises:
         OperatorError: it is not being set up, or a run is at work on it.
-        NotYet, NeedsReview, VendorError: as `remove_stack`.
+        NotYet: what the last run asked for may still arrive; or as `remove_stack`.
+        NeedsReview, VendorError: as `remove_stack`.
     """
     ledger = await ledger_of(stack, slug)
     organization_id = ledger.client.organization.id
     await let_dead_run_go(stack, ledger)
     async with stack.master.connection() as conn:
-        begun = await REMOVAL.begin_abort(conn, organization_id=organization_id)
+        settle_seconds = stack.settings.provision_settle_seconds
+        begun = await REMOVAL.begin_abort(conn, organization_id=organization_id, settle_seconds=settle_seconds)
         row = await REMOVAL.provisioning_of(conn, organization_id=organization_id)
     if begun is None:
         if row and row["state"] == "aborted":
             return await ledger.resources()
         raise _cannot_abort(slug, row)
+    # Not every call has a row that says when it began: a run puts n8n's credential again whenever it comes by.
+    left = (begun["not_before"] - stack.now()).total_seconds()
+    if left > 0:
+        raise NotYet(f"what the last run of {slug} asked for may still arrive at its vendor", left)
     rows = await remove_stack(ledger)
     async with stack.master.connection() as conn, conn.transaction():
         if await REMOVAL.end_abort(conn, organization_id=organization_id, now=stack.now()):

@@ -6,7 +6,7 @@ next charges are planned to be. Not here: what changes (`domain/subscriptions.py
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import date, datetime
 from typing import Any
@@ -83,9 +83,19 @@ def event_key(subscription_id: UUID, step: Step) -> str:
 async def planned_amount(conn: Connection, subscription_id: UUID, day: date) -> int:
     """What a charge of this day is, in cents, by the agreement and by every change of the plan since."""
     agreed = await SUBSCRIPTIONS.agreed(conn, subscription_id=subscription_id)
-    rows = [row["charges"] async for row in SUBSCRIPTIONS.planned_charges(conn, subscription_id=subscription_id)]
-    planned = [Charge(date.fromisoformat(day), cents) for charges in rows for day, cents in charges or ()]
-    return amount_due(agreed["recurring_cents"], planned, day)
+    rows = SUBSCRIPTIONS.planned_charges(conn, subscription_id=subscription_id)
+    return amount_due(agreed["recurring_cents"], _charges([row async for row in rows]), day)
+
+
+async def possible_amounts(conn: Connection, subscription_id: UUID, day: date) -> set[int]:
+    """What a charge of this day may be: as planned, or as a change of plan that is under way has told PayFast."""
+    planned = await planned_amount(conn, subscription_id, day)
+    rows = [row async for row in SUBSCRIPTIONS.charges_under_way(conn, subscription_id=subscription_id)]
+    return {planned, amount_due(planned, _charges(rows), day)}
+
+
+def _charges(rows: Sequence[Mapping[str, Any]]) -> list[Charge]:
+    return [Charge(date.fromisoformat(day), cents) for row in rows for day, cents in row["charges"] or ()]
 
 
 def token_sha256(token: str | None) -> bytes | None:

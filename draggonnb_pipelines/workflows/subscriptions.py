@@ -69,8 +69,8 @@ class _Looked:
     at_payfast: AtPayFast | None = None
 
 
-async def known_slugs(stack: Stack) -> list[str]:
-    """Organizations whose subscription may still change; the daily run's keys."""
+async def subscribed_slugs(stack: Stack) -> list[str]:
+    """Organizations whose subscription may still change, those that are being set up included."""
     async with stack.master.connection() as conn:
         return [row["slug"] async for row in SUBSCRIPTIONS.slugs_with_subscription(conn)]
 
@@ -135,7 +135,8 @@ async def _look(run: _Run, subscription_id: UUID, token: str | None) -> _Looked:
         if token is None or before.status == "expired":
             return _Looked(before)
         try:
-            found = await run.fetch(token)
+            # What is cancelled stays so, and PayFast may forget it.
+            found = await run.fetch(token) if before.cancelled_at is None else None
         except VendorError as error:
             async with stack.master.connection() as conn:
                 await SUBSCRIPTIONS.not_seen(conn, id=subscription_id, reason=reason_of(error))
@@ -145,11 +146,11 @@ async def _look(run: _Run, subscription_id: UUID, token: str | None) -> _Looked:
             locked = await lock_subscription(conn, subscription_id)
             if locked.version != before.version:
                 continue
-            seen = Seen(found.status_text, found.run_date)
+            seen = Seen(found.status_text, found.run_date) if found else Seen("CANCELLED", None)
             after, steps = on_day(locked, seen, now, south_african_day(now))
             await write_change(conn, locked, after, steps, actor=ACTOR, now=now)
             await SUBSCRIPTIONS.saw_payfast(
-                conn, id=subscription_id, status=found.status_text, run_date=found.run_date, now=now
+                conn, id=subscription_id, status=seen.status_text, run_date=seen.run_date, now=now
             )
         return _Looked(after, len(steps), found)
     async with stack.master.connection() as conn:

@@ -32,8 +32,8 @@ class AgencyProposals:
         status: str = "accepted",
         valid_days: int = 30,
         company: str | None = "Kloof Street Coffee",
-        name: str | None = "Thandi Nkosi Dlamini",
-        email: str | None = "thandi@kloof.example",
+        name: str | None = "Front Desk Dlamini",
+        email: str | None = "desk@kloof.example",
         lead_email: str | None = "lead@kloof.example",
     ) -> str:
         """The path of a proposal's page; `name` and `email` are those of the accept form, None for a crash before."""
@@ -115,7 +115,7 @@ async def mark_paid(master: MasterDb, checkout_id: Any, *, provisioning: str = "
                ), p as (
                    insert into provisionings (organization_id, subscription_id, owner_email, state, requested_by,
                                               run_id, finished_at)
-                   select organization_id, id, 'thandi@kloof.example', %(state)s, 'payment',
+                   select organization_id, id, 'desk@kloof.example', %(state)s, 'payment',
                           case when %(state)s = 'running' then 'run' end, case when %(state)s = 'done' then now() end
                    from s
                )

@@ -13,6 +13,7 @@ from typing import Any
 import httpx
 import pytest
 import requests
+from pydantic import SecretStr
 
 from draggonnb_pipelines.domain.itn import RAW_CONTEXT, parse_itn
 from draggonnb_pipelines.domain.organizations import Organization
@@ -73,9 +74,9 @@ async def test_the_checkout_page_is_a_form_that_payfast_takes_and_may_go_nowhere
         "return_url": f"{api.url}{path}/thanks",
         "cancel_url": f"{api.url}{path}/cancelled",
         "notify_url": f"{api.url}/webhooks/payfast",
-        "name_first": "Thandi",
-        "name_last": "Nkosi Dlamini",
-        "email_address": "thandi@kloof.example",
+        "name_first": "Front",
+        "name_last": "Desk Dlamini",
+        "email_address": "desk@kloof.example",
         "m_payment_id": row["m_payment_id"],
         "amount": "3500.00",
         "item_name": "DraggonnB Growth",
@@ -91,19 +92,43 @@ async def test_the_checkout_page_is_a_form_that_payfast_takes_and_may_go_nowhere
     assert api.rows("select 1 from payments") == []
 
 
+@pytest.mark.parametrize(
+    ("payfast_sandbox", "pages"), [(False, "https://www.payfast.co.za"), (True, "https://sandbox.payfast.co.za")]
+)
+async def test_the_real_payfast_may_hand_on_to_its_payment_pages(
+    serve_api: ServeApi, proposals: AgencyProposals, payfast_sandbox: bool, pages: str
+) -> None:
+    account = {
+        "payfast_merchant_id": "10012345",
+        "payfast_merchant_key": SecretStr("k"),
+        "payfast_passphrase": SecretStr("p"),
+    }
+    with serve_api(payfast_sandbox=payfast_sandbox, public_base_url="https://crm.example", **account) as api:
+        async with httpx.AsyncClient(base_url=api.url) as http:
+            page = await http.get(await choose(http, await proposals.add()))
+
+    [(action, fields)] = forms(page)
+    assert action == f"{pages}/eng/process"
+    assert fields["notify_url"] == "https://crm.example/webhooks/payfast"
+    assert f"form-action {pages} https://payment.payfast.io; base-uri" in page.headers["content-security-policy"]
+
+
 async def test_a_trial_pays_nothing_now_and_begins_to_be_charged_after_it(
-    api: Api, http: httpx.AsyncClient, proposals: AgencyProposals
+    api: Api, http: httpx.AsyncClient, proposals: AgencyProposals, master: MasterDb
 ) -> None:
     api.execute("update plans set trial_days = 14 where key = 'growth'")
     api.clock.moment = datetime(2026, 11, 23, 22, 30, tzinfo=UTC)  # in South Africa it is the 24th
 
-    page = await http.get(await choose(http, await proposals.add()))
+    path = await choose(http, await proposals.add())
+    page = await http.get(path)
 
     [(action, fields)] = forms(page)
     assert (fields["amount"], fields["recurring_amount"], fields["billing_date"]) == ("0.00", "3500.00", "2026-12-08")
     assert "the first 14 days are free" in page.text
     assert "From 8 December 2026" in page.text
     assert (await visit("POST", action, data=fields)).status_code == 200
+    await mark_paid(master, fields["custom_str1"])
+    assert "Nothing is charged in the first 14 days." in (await http.get(f"{path}/thanks")).text
 
 
 async def test_paying_at_payfast_stores_its_notice_and_leads_back_to_the_truth(
@@ -153,7 +178,7 @@ async def test_looking_at_the_thanks_page_pays_for_nothing(
     thanks = await http.get(f"{path}/thanks")
 
     assert "If you have not paid yet" in thanks.text
-    assert "Paid" not in thanks.text
+    assert "has confirmed" not in thanks.text
     assert api.rows("select state, paid_at from checkouts") == [{"state": "open", "paid_at": None}]
 
 
@@ -179,8 +204,9 @@ async def test_a_paid_checkout_shows_how_far_the_system_is_and_cannot_be_paid_ag
 
     for page in (again, cancelled):
         assert (page.status_code, page.headers["location"]) == (303, f"{path}/thanks")
+    assert "PayFast has confirmed your payment of R\u00a03\u00a0500." in begun.text
     assert "Step 1 of 10: your database." in begun.text
-    assert "Step 3 of 10: the keys to it." in going.text
+    assert "Step 3 of 10: its keys." in going.text
     assert '<progress max="10" value="2"' in going.text
     assert "Please do not pay again." in failed.text
     assert "Your system is ready" in ready.text

@@ -127,6 +127,7 @@ async def test_the_docs_describe_every_route_without_loading_anything(http: http
         "/checkouts/{token}",
         "/checkouts/{token}/cancelled",
         "/checkouts/{token}/thanks",
+        "/invoices/{token}",
         "/proposals/{token}",
         "/proposals/{token}/accept",
         "/proposals/{token}/plans",

@@ -36,6 +36,7 @@ async def test_the_address_shows_the_pdf_as_it_was_stored_and_nobody_keeps_it(ht
     assert (page.status_code, page.content) == (200, PDF)
     assert page.headers["content-type"] == "application/pdf"
     assert page.headers["content-disposition"] == 'inline; filename="DRG-000007.pdf"'
+    assert page.headers["content-security-policy"] == "frame-ancestors 'none'"
     assert page.headers["cache-control"] == "no-store"
     assert page.headers["x-robots-tag"] == "noindex, nofollow"
     assert page.headers["referrer-policy"] == "no-referrer"

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
@@ -106,7 +107,7 @@ async def test_an_odd_address_is_told_or_left_open_and_the_notice_kept(
 
 
 async def test_what_is_too_large_is_413_and_not_kept(api: Api, http: httpx.AsyncClient) -> None:
-    async def in_pieces() -> Any:
+    async def in_pieces() -> AsyncIterator[bytes]:
         for _ in range(20):
             yield b"a" * 1000
 

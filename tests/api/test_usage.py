@@ -12,7 +12,7 @@ from draggonnb_pipelines.domain.organizations import Organization
 from draggonnb_pipelines.resources.postgres import Tenants
 from tests.api.conftest import Api, ServeApi, token_of
 
-LEAD = {"name": "Thandi", "email": "thandi@kloof.example"}
+LEAD = {"name": "Front", "email": "desk@kloof.example"}
 REQUEST = {"brief": "Our new filter roast is here.", "publish_at": "2026-12-20T09:00"}
 LEADS, CONTENT = "/webhook/draggonnb/leads", "/webhook/draggonnb/generate-content"
 USAGE = "/api/usage-metrics?organization=draggonnb"

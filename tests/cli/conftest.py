@@ -88,7 +88,9 @@ def tenant(cli: Cli) -> Iterator[Callable[[str], str]]:
 
     # Other tests of this server may have used the slug: the database's name has no test's mark.
     yield create
-    names = [row["database_name"] for row in cli.rows("select database_name from organizations")]
+    names = [
+        row["name"] for row in cli.rows("select database_name as name from organizations where database_name > ''")
+    ]
     with contextlib.closing(psycopg.connect(cli.environment["DRAGGONNB_MASTER_DSN"], autocommit=True)) as conn:
         for name in names:
             conn.execute(SQL("drop database if exists {} with (force)").format(Identifier(name)))

@@ -211,3 +211,34 @@ async def test_a_wrong_token_is_an_auth_error(door: HttpDoor, sandbox: Sandbox):
 
     assert (raised.value.error_class, raised.value.status) == (ErrorClass.AUTH, 401)
     assert raised.value.request_id
+
+
+async def test_all_repositories_of_an_owner_come_over_all_pages(
+    door: HttpDoor, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+):
+    sandbox.settings(github_copy_seconds=0.0)
+    adapter = github(door, sandbox.url)
+    for number in range(5):
+        await adapter.create_from_template(TEMPLATE, "draggonnb", f"client-{number}", description=f"org-{number}")
+    await adapter.archive("draggonnb", "client-3")
+    monkeypatch.setattr("draggonnb_pipelines.resources.github.PAGE_SIZE", 2)
+
+    repos = await adapter.list_repos("draggonnb")
+
+    assert [repo.full_name for repo in repos] == [TEMPLATE, *(f"draggonnb/client-{number}" for number in range(5))]
+    assert [repo.description for repo in repos][1:] == [f"org-{number}" for number in range(5)]
+    assert [repo.full_name for repo in repos if repo.is_archived] == ["draggonnb/client-3"]
+    with pytest.raises(VendorError) as refused:
+        await adapter.list_repos("nobody")
+    assert refused.value.status == 404
+
+
+async def test_an_archived_repository_can_be_written_to_again(door: HttpDoor, sandbox: Sandbox):
+    adapter = github(door, sandbox.url)
+    await client_repo(door, sandbox)
+    await adapter.archive("draggonnb", "draggonnb-kloof")
+
+    await adapter.unarchive("draggonnb", "draggonnb-kloof")
+    await adapter.unarchive("draggonnb", "draggonnb-kloof")
+
+    assert [one["archived"] for one in sandbox.public("github")] == [False, False]

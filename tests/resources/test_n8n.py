@@ -233,3 +233,28 @@ async def test_a_wrong_key_is_an_auth_error(door: HttpDoor, sandbox: Sandbox):
         await n8n(door, sandbox.url, api_key="bad").discover()
 
     assert (raised.value.error_class, raised.value.status) == (ErrorClass.AUTH, 401)
+
+
+async def test_all_workflows_that_are_not_archived_come_over_all_pages(
+    door: HttpDoor, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+):
+    adapter = n8n(door, sandbox.url)
+    made = [await adapter.create_workflow(entry_workflow(f"kloof/{number}", name=f"w{number}")) for number in range(5)]
+    await adapter.archive(made[1].id)
+    monkeypatch.setattr("draggonnb_pipelines.resources.n8n.PAGE_SIZE", 2)
+
+    workflows = await adapter.list_workflows()
+
+    assert sorted(workflow.name for workflow in workflows) == ["w0", "w2", "w3", "w4"]
+    assert len(asked(sandbox, "n8n", "GET")) == 3
+
+
+async def test_a_credential_is_deleted_once_and_again(door: HttpDoor, sandbox: Sandbox):
+    adapter = n8n(door, sandbox.url)
+    await adapter.put_credential("crmm000000000001", "kloof", {"name": "X-Webhook-Token", "value": "one"})
+    await adapter.put_credential("crmm000000000002", "other", {"name": "X-Webhook-Token", "value": "two"})
+
+    await adapter.delete_credential("crmm000000000001")
+    await adapter.delete_credential("crmm000000000001")
+
+    assert [one["id"] for one in sandbox.public("n8n_credential")] == ["crmm000000000002"]

@@ -18,7 +18,7 @@ COLUMNS = (
     'Date,Type,Sign,Party,Name,Description,Currency,"Funding Type",Gross,Fee,Net,Balance,"M Payment ID","PF Payment ID"'
 )
 LINE = (
-    '"2026-11-17 01:00:00",FUNDS_RECEIVED,CREDIT,"Nkosi, T","Starter",,ZAR,CC,"1,500.00",-54.50,"1,445.50","9",sub-1,77'
+    '"2026-11-17 01:00:00",FUNDS_RECEIVED,CREDIT,"Desk, T","Starter",,ZAR,CC,"1,500.00",-54.50,"1,445.50","9",sub-1,77'
 )
 BACK = '"2026-11-18 10:00:00","Funds Received (Reversal)",debit,,,,ZAR,CC,-60.00,1.84,-58.16,"9",sub-2,78'
 
@@ -98,7 +98,7 @@ async def test_a_history_that_is_not_understood_is_never_an_empty_one(door: Http
     error = await refused(history(door, body))
 
     assert error.error_class is ErrorClass.CONFIG
-    assert "Nkosi" not in str(error)
+    assert "Desk" not in str(error)
 
 
 async def test_a_refused_history_is_refused(door: HttpDoor) -> None:

@@ -263,3 +263,17 @@ async def test_a_restore_in_the_middle_of_a_pause_is_refused(client: SupabaseMan
 def _parts(file_name: str) -> tuple[str, str]:
     version, _, name = file_name.removesuffix(".sql").partition("_")
     return version, name
+
+
+async def test_all_projects_come_over_all_pages(
+    client: SupabaseManagement, supabase_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+):
+    for number in range(3):
+        await create(client, f"client-{number}-db")
+    monkeypatch.setattr("draggonnb_pipelines.resources.supabase_management.PAGE_SIZE", 2)
+
+    projects = await client.list_projects(ORGANIZATION)
+
+    assert [project.name for project in projects] == ["client-0-db", "client-1-db", "client-2-db"]
+    pages = [entry for entry in supabase_sandbox.journal("supabase") if entry["method"] == "GET"]
+    assert len(pages) == 2

@@ -223,3 +223,14 @@ async def test_a_wrong_token_is_an_auth_error_though_it_comes_as_a_403(door: Htt
 
     assert (raised.value.error_class, raised.value.status) == (ErrorClass.AUTH, 403)
     assert raised.value.request_id
+
+
+async def test_all_projects_come_over_all_pages(door: HttpDoor, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch):
+    for number in range(5):
+        await client_project(door, sandbox, f"client-{number}")
+    monkeypatch.setattr("draggonnb_pipelines.resources.vercel.PAGE_SIZE", 2)
+
+    projects = await vercel(door, sandbox.url).list_projects()
+
+    assert sorted(project.name for project in projects) == [f"client-{number}" for number in range(5)]
+    assert len(asked(sandbox, "vercel", "GET")) == 3

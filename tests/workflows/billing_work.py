@@ -16,12 +16,16 @@ from draggonnb_pipelines.domain.payfast_signatures import form_string, itn_signa
 from draggonnb_pipelines.resources.stack import Stack
 from draggonnb_pipelines.workflows.payments import take_notices
 from draggonnb_pipelines.workflows.subscription_changes import south_african_day
+from draggonnb_pipelines.workflows.subscription_orders import place_order
 from tests.payfast_till import PASSPHRASE, LetterBox, buy, control
 from tests.payfast_till import checkout as order_of
 from tests.sandbox_process import Sandbox
 from tests.workflows.lead_work import master_rows, variant
 
 PRICE = 150000
+SLUG = "kloof-coffee"
+KEPT_CARD = {"subscription_type": 2, "frequency": None, "cycles": None, "recurring_amount_cents": None}
+ONE_OF_EACH = {"checkouts": 1, "subscriptions": 1, "provisionings": 1, "organizations": 1, "subscription_orders": 0}
 EMPTY_BOOKS = """
     truncate checkouts, subscriptions, payments, payfast_transactions cascade;
     delete from organizations where slug not in ('draggonnb', 'outsider');
@@ -48,8 +52,8 @@ async def open_checkout(stack: Stack, seller: Organization, **changes: Any) -> d
         "recurring_cents": PRICE,
         "trial_days": 0,
         "company": "Kloof Coffee (Pty) Ltd",
-        "contact_name": "Thandi Nkosi",
-        "contact_email": "thandi@kloof.example",
+        "contact_name": "Front Desk",
+        "contact_email": "desk@kloof.example",
         "approved_at": datetime.now(UTC),
         "expires_at": datetime.now(UTC) + timedelta(days=30),
     } | changes
@@ -101,6 +105,24 @@ async def receive(stack: Stack, *bodies: bytes, source: str | None = "127.0.0.1"
     return [row["id"] for row in rows]
 
 
+async def found_in_history(stack: Stack, m_payment_id: str, pf_payment_id: str, cents: int, day: Any) -> None:
+    """As the daily comparison writes what no notice told of."""
+    raw = f"{day},{pf_payment_id}".encode()
+    await master_rows(
+        stack,
+        "insert into payments (raw_sealed, raw_sha256, state, found_in_history, checks, pf_payment_id, m_payment_id,"
+        ' payment_status, amount_gross_cents) values (%s, %s, \'verified\', true, \'{"history": true}\', %s, %s,'
+        " 'COMPLETE', %s)",
+        stack.vault.seal(raw, "payments:raw"), hashlib.sha256(raw).digest(), pf_payment_id, m_payment_id, cents,
+    )  # fmt: skip
+    await master_rows(
+        stack,
+        "insert into payfast_transactions (pf_payment_id, kind, m_payment_id, day, gross_cents, fee_cents, net_cents)"
+        " values (%s, 'FUNDS_RECEIVED', %s, %s, %s, 0, %s)",
+        pf_payment_id, m_payment_id, day, cents, cents,
+    )  # fmt: skip
+
+
 async def took(stack: Stack, *bodies: bytes, **place: Any) -> list[str]:
     """Notices come in and are worked on; the slugs that were touched."""
     await receive(stack, *bodies, **place)
@@ -142,3 +164,19 @@ async def events(stack: Stack) -> list[str]:
 def at(stack: Stack, moment: datetime) -> Stack:
     """The same stack at another time."""
     return variant(stack, now=lambda: moment)
+
+
+async def place(stack: Stack, verb: str, key: str = "", **what: Any) -> UUID:
+    return await place_order(
+        stack.master, SLUG, verb, key=key or verb, requested_by="operator", now=stack.now(), **what
+    )
+
+
+async def orders(stack: Stack) -> list[tuple[str, str]]:
+    rows = await master_rows(stack, "select verb, state from subscription_orders order by created_at, id")
+    return [(row["verb"], row["state"]) for row in rows]
+
+
+def charged(sandbox: Sandbox) -> list[int]:
+    """What left the client's account, in order."""
+    return [one["amount_cents"] for one in sandbox.public("payfast")]

@@ -79,7 +79,7 @@ class Ledger:
                 "subscription_id": subscription,
                 "key": m_payment_id,
                 "verb": "charge",
-                "arguments": Jsonb({"item_name": item_name}),
+                "arguments": Jsonb({"item": item_name}),
                 "m_payment_id": m_payment_id,
                 "amount_cents": cents,
                 "state": "done",

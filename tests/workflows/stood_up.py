@@ -3,12 +3,16 @@
 Not here: assertions.
 """
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from draggonnb_pipelines.domain.n8n_workflows import TOKEN_HEADER, credential_id, entry_workflow
 from draggonnb_pipelines.domain.provisioning import WEBHOOKS, repo_name, webhook_path
+from draggonnb_pipelines.resources.http import HttpDoor
+from draggonnb_pipelines.resources.vendors import build_github, build_n8n, build_supabase, build_vercel
 from draggonnb_pipelines.workflows.client_mails import ClientMail, plan_mails, send_planned
 from draggonnb_pipelines.workflows.stack_clients import ledger_of
 from draggonnb_pipelines.workflows.stack_ledger import Made
@@ -31,6 +35,23 @@ async def stand_up(desk: Desk, sandbox: Sandbox, *, state: str = "done") -> Desk
     await desk.seal("training_materials", "github", "materials", Made("materials"))
     await with_call(desk)
     return replace(desk, client=(await ledger_of(desk.stack, SLUG)).client)
+
+
+@asynccontextmanager
+async def impatient(desk: Desk) -> AsyncIterator[Desk]:
+    """The same, with vendors' clients that do not wait before they try again."""
+
+    async def no_wait(seconds: float) -> None: ...
+
+    settings = desk.stack.settings
+    async with HttpDoor(user_agent="test", sleep=no_wait) as door:
+        clients = {
+            "supabase": build_supabase(settings, door),
+            "github": build_github(settings, door),
+            "vercel": build_vercel(settings, door),
+            "n8n": build_n8n(settings, door),
+        }
+        yield replace(desk, stack=replace(desk.stack, **clients))
 
 
 async def provision_row(desk: Desk, state: str) -> None:
@@ -88,7 +109,8 @@ async def with_call(desk: Desk, *, starts_at: datetime | None = None) -> None:
     await desk.ledger.begin(planned)
     async with desk.stack.master.connection() as conn:
         await conn.execute(
-            "insert into kickoff_calls (organization_id, starts_at, ends_at, uid) values (%s, %s, %s, 'call-1@x.example')",
+            "insert into kickoff_calls (organization_id, starts_at, ends_at, uid)"
+            " values (%s, %s, %s, 'call-1@x.example')",
             (organization.id, starts_at, starts_at + timedelta(minutes=30)),
         )
     event_key = f"kickoff_call:{organization.id}"

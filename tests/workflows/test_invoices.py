@@ -1,15 +1,9 @@
-"""Invoices: one for each payment, in a row without gaps, whoever issues at once and whoever is killed."""
+"""Invoices: one for each payment, with its VAT and its month, told and copied once."""
 
-import contextlib
 import hashlib
-import os
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 
-import psycopg
 import pytest
 
 from draggonnb_pipelines.domain.organizations import Organization
@@ -17,11 +11,9 @@ from draggonnb_pipelines.domain.reports import PartitionKey, StepReport
 from draggonnb_pipelines.resources.postgres import dsn_for
 from draggonnb_pipelines.resources.stack import Stack
 from draggonnb_pipelines.workflows.invoices import invoice_payments
-from tests.conftest import MASTER_KEYS
 from tests.sandbox_process import Sandbox
 from tests.workflows.conftest import World
 from tests.workflows.invoice_work import Ledger, empty_ledger
-from tests.workflows.invoice_worker import GATE
 from tests.workflows.lead_work import count, tenant_rows, variant
 
 NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
@@ -45,39 +37,6 @@ async def invoice(stack: Stack, *organizations: Organization) -> StepReport:
 
 def places(ledger: Ledger) -> list[tuple[int, date, date]]:
     return [(row["number"], row["period_start"], row["period_end"]) for row in ledger.invoices()]
-
-
-@contextlib.contextmanager
-def workers(world: World, stack: Stack, many: int) -> Iterator[list[subprocess.Popen[bytes]]]:
-    """Processes that invoice, let in together."""
-    environment = os.environ | {
-        "DRAGGONNB_MASTER_DSN": world.dsn,
-        "DRAGGONNB_MASTER_KEYS": MASTER_KEYS,
-        "DRAGGONNB_SANDBOX_PORT": str(stack.settings.sandbox_port),
-    }
-    command = [sys.executable, "-m", "tests.workflows.invoice_worker", "draggonnb", "outsider"]
-    running: list[subprocess.Popen[bytes]] = []
-    try:
-        with psycopg.connect(world.dsn, autocommit=True) as gate:
-            gate.execute("select pg_advisory_lock(%s)", (GATE,))
-            running += [subprocess.Popen(command, env=environment) for _ in range(many)]
-            until(gate, many, "locktype = 'advisory' and objid = 20261124 and not granted")
-        yield running
-    finally:
-        for process in running:
-            process.kill()
-            process.wait(10)
-
-
-def until(conn: psycopg.Connection, wanted: int, locks: str) -> None:
-    """Wait until so many locks look like this."""
-    deadline, found = time.monotonic() + 60, -1
-    while time.monotonic() < deadline:
-        [(found,)] = conn.execute(f"select count(*) from pg_locks where {locks}").fetchall()  # type: ignore
-        if found >= wanted:
-            return
-        time.sleep(0.02)
-    raise AssertionError(f"only {found} of {wanted} locks")
 
 
 async def test_a_payment_becomes_one_invoice_with_its_vat_its_month_and_its_pdf(
@@ -258,66 +217,3 @@ async def test_an_unknown_organization_fails_alone(at_noon: Stack, ledger: Ledge
 
     assert report.failed == {PartitionKey("nobody", DAY): "there is no such organization"}
     assert report.done[PartitionKey("draggonnb", DAY)].rows == 1
-
-
-def test_four_processes_that_invoice_the_same_payments_issue_each_once_in_a_row(
-    at_noon: Stack, world: World, ledger: Ledger, agency: Organization, outsider: Organization, sandbox: Sandbox
-) -> None:
-    for organization in (agency, outsider):
-        subscription = ledger.subscribe(organization, f"DRG-{organization.slug}")
-        for month in range(1, 7):
-            ledger.pay(subscription, f"{organization.slug}-{month}", billing_date=date(2027, month, 1))
-
-    with workers(world, at_noon, 4) as running:
-        assert [process.wait(60) for process in running] == [0] * 4
-
-    assert [row["number"] for row in ledger.invoices()] == list(range(1, 13))
-    assert ledger.value("select last_number from invoice_series") == 12
-    periods = "select subscription_id, period_start from invoices group by 1, 2 having count(*) > 1"
-    assert ledger.rows(periods) == []
-    assert ledger.value("select count(*) from invoice_documents") == 12
-    assert len(sandbox.public("mail")) == 12
-    assert {mail["transmissions"] for mail in sandbox.public("mail")} == {1}
-
-
-def test_a_process_killed_with_a_number_in_its_hand_leaves_no_gap(
-    at_noon: Stack, world: World, ledger: Ledger, agency: Organization, sandbox: Sandbox
-) -> None:
-    subscription = ledger.subscribe(agency)
-    for number in range(1, 4):
-        ledger.pay(subscription, f"{number}", billing_date=date(2027, number, 1))
-
-    with psycopg.connect(world.dsn) as held, psycopg.connect(world.dsn, autocommit=True) as watch:
-        # Nobody can insert an invoice, so that the one with the number stands still.
-        held.execute("lock table invoices in share mode")
-        with workers(world, at_noon, 2) as running:
-            until(watch, 1, "locktype = 'relation' and relation = 'invoices'::regclass and not granted")
-            for process in running:
-                process.kill()
-                process.wait(10)
-    assert ledger.invoices() == []
-    assert ledger.value("select last_number from invoice_series") == 0
-
-    with workers(world, at_noon, 1) as running:
-        assert running[0].wait(60) == 0
-    assert [row["number"] for row in ledger.invoices()] == [1, 2, 3]
-    assert ledger.value("select last_number from invoice_series") == 3
-
-
-def test_what_a_killed_process_left_half_done_the_next_ones_complete(
-    at_noon: Stack, world: World, ledger: Ledger, agency: Organization, sandbox: Sandbox
-) -> None:
-    subscription = ledger.subscribe(agency)
-    for month in range(1, 9):
-        ledger.pay(subscription, f"{month}", billing_date=date(2027, month, 1))
-
-    with workers(world, at_noon, 1) as running:
-        time.sleep(0.06)
-        running[0].kill()
-        running[0].wait(10)
-    with workers(world, at_noon, 2) as running:
-        assert [process.wait(60) for process in running] == [0, 0]
-
-    assert [row["number"] for row in ledger.invoices()] == list(range(1, 9))
-    assert all(row["mailed_at"] and row["copied_at"] for row in ledger.invoices())
-    assert len({mail["message_id"] for mail in sandbox.public("mail")}) == len(sandbox.public("mail"))

@@ -16,7 +16,7 @@ from tests.sandbox_process import Sandbox
 from tests.workflows.lead_work import master_rows, tenant_rows
 from tests.workflows.publish_work import approve, connect, make_due, posts_used, publish, queue, statuses
 
-BY = "operator:thandi"
+BY = "operator:desk"
 FEED = "POST /graph/{version}/{page}/feed"
 DELETE = "DELETE /x/2/tweets/{post}"
 

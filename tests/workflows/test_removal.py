@@ -18,6 +18,7 @@ from tests.workflows.stood_up import (
     NOTHING,
     SLUG,
     cancellations,
+    impatient,
     provision_row,
     stand_up,
     things_left,
@@ -98,8 +99,9 @@ async def test_a_removal_whose_answer_is_lost_is_done_once_it_is_repeated(
     status: dict[str, Any] = {"status": 502} if kind == "accept_then_status" else {}
     supabase_sandbox.faults(route, {"kind": kind, **status}, repeat=True)
 
-    with pytest.raises(VendorError):
-        await remove_stack(desk.ledger)
+    async with impatient(desk) as hasty:
+        with pytest.raises(VendorError):
+            await remove_stack(hasty.ledger)
     waiting = [row for row in await desk.ledger.resources() if row.state == "removing"]
     supabase_sandbox.clear_faults()
     await remove_stack(desk.ledger)

@@ -1,5 +1,9 @@
 -- The books: PayFast's history beside our payments and invoices.
 
+-- name: lock_books!
+-- Readings and comparisons take turns: each sees all that the one before has stored.
+select pg_advisory_xact_lock(hashtextextended('books', 22));
+
 -- name: our_payment_ids
 -- Which of these ids of ours exist: of checkouts, subscriptions, charges.
 select m_payment_id from checkouts where m_payment_id = any(:m_payment_ids)

@@ -1,5 +1,19 @@
 -- Invoices: one for each payment that brought money, numbered without gaps.
 
+-- name: with_work
+-- Those of the organizations that have something to be issued, made, told or copied.
+select o.id from organizations o
+where o.id = any(:organization_ids) and (
+    exists (
+        select from payments p
+        where p.organization_id = o.id and p.state = 'applied' and p.payment_status = 'COMPLETE'
+          and p.kind in ('period', 'charge') and p.amount_gross_cents > 0
+          and not exists (select from invoices i where i.payment_id = p.id)
+    ) or exists (
+        select from invoices i where i.organization_id = o.id and (i.mailed_at is null or i.copied_at is null)
+    )
+);
+
 -- name: to_invoice
 -- Payments without an invoice, in the order of what they paid for.
 select p.id, p.organization_id
@@ -19,7 +33,7 @@ select p.id, p.organization_id, p.subscription_id, p.kind, p.received_at, p.bill
        p.amount_gross_cents as amount_cents, o.name as organization_name, plans.name as plan_name,
        coalesce(c.contact_name, v.owner_name, '') as contact_name,
        coalesce(c.contact_email, v.owner_email, '') as contact_email,
-       r.id as order_id, r.arguments ->> 'item_name' as item_name
+       r.id as order_id, r.arguments ->> 'item' as item_name
 from payments p
 join organizations o on o.id = p.organization_id
 join subscriptions s on s.id = p.subscription_id

@@ -23,8 +23,10 @@ select id, slug, name, status, timezone, locale, database_name, dsn_sealed, data
 from organizations where slug = any(:slugs) order by slug;
 
 -- name: known_slugs
--- Every organization that ever could have had data, in the order of their coming.
-select slug from organizations where status <> 'provisioning' order by created_at, slug;
+-- Every organization that ever could have had data or is being set up, in the order of their coming.
+select slug from organizations o
+where status <> 'provisioning' or exists (select from provisionings p where p.organization_id = o.id)
+order by created_at, slug;
 
 -- name: insert_organization!
 insert into organizations (slug, name, timezone, locale, database_name)

@@ -39,9 +39,9 @@ select id, state, found_in_history, received_at, pf_payment_id, m_payment_id, pa
        billing_date, amount_gross_cents
 from payments where id = :id for update;
 
--- name: applied_like_it$
+-- name: applied_like_it^
 -- The same money, believed before: a notice that came late for what the history had shown, or the other way round.
-select id from payments
+select id, m_payment_id from payments
 where pf_payment_id = :pf_payment_id and payment_status = 'COMPLETE' and state = 'applied' and id <> :id;
 
 -- name: applied!

@@ -125,3 +125,22 @@ where id = :id;
 
 -- name: resource_troubled!
 update stack_resources set state = :state, last_error = :reason where id = :id and state <> 'ready';
+
+-- name: stopped_aborts
+-- Removals that were begun and have not come to their end.
+select o.slug from provisionings p join organizations o on o.id = p.organization_id
+where p.state = 'aborting' order by p.updated_at;
+
+-- name: stuck_clients
+-- Who needs a person, and who has waited for more than an hour.
+select o.slug, p.state, p.last_step, p.last_error, p.updated_at
+from provisionings p join organizations o on o.id = p.organization_id
+where p.state = 'failed' or (p.state <> 'done' and p.state <> 'aborted' and p.created_at < now() - interval '1 hour')
+order by p.created_at;
+
+-- name: unclear_notices
+-- Notices of the last day that were refused or wait for a person, and older ones that still wait.
+select received_at, state, m_payment_id, host(source_ip) as source_ip, reason from payments
+where state = 'needs_review' or (state = 'rejected' and received_at > now() - interval '1 day')
+   or (state in ('received', 'verified') and received_at < now() - interval '1 hour')
+order by received_at desc limit 100;

@@ -17,10 +17,15 @@ update stack_resources set last_error = :reason where id = :id and state = 'remo
 -- name: provisioning_of^
 select state, run_id, finished_at from provisionings where organization_id = :organization_id;
 
--- name: begin_abort$
-update provisionings set state = 'aborting', last_error = null
+-- name: begin_abort^
+-- Until `not_before`, what the last run asked for may still arrive at a vendor. A run that lets go writes its row.
+update provisionings
+set state = 'aborting', last_error = null,
+    not_before = case when state = 'aborting' then not_before
+                      when started_at is null then now()
+                      else updated_at + make_interval(secs => cast(:settle_seconds as double precision)) end
 where organization_id = :organization_id and run_id is null and state in ('waiting', 'failed', 'aborting')
-returning state;
+returning not_before;
 
 -- name: end_abort$
 update provisionings set state = 'aborted', finished_at = coalesce(finished_at, :now)

@@ -130,3 +130,8 @@ select exists (
     select from subscription_orders
     where subscription_id = :subscription_id and verb = 'change_plan' and state in ('waiting', 'calling', 'unknown')
 );
+
+-- name: charges_under_way
+-- What changes of plan that are not settled have told PayFast, or were about to.
+select arguments -> 'charges' as charges from subscription_orders
+where subscription_id = :subscription_id and verb = 'change_plan' and state in ('calling', 'unknown');
