@@ -6,10 +6,10 @@ BIN := .venv/bin
 export PATH := $(PATH):/usr/sbin:/sbin
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev demo up test test-kill chaos check fmt bench screenshots client-template clean
+.PHONY: help setup setup-dev demo up test test-kill test-kill-clients chaos check fmt bench screenshots client-template clean
 
 help: ## list the verbs
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-17s %s\n", $$1, $$2 }' Makefile
 
 demo: setup ## the whole story on this machine, with sandboxed vendors; ends with a table and links
 	@$(BIN)/draggonnb demo
@@ -22,6 +22,9 @@ test: setup-dev ## all tests; narrow with ARGS, such as ARGS="tests/domain -k sc
 
 test-kill: setup-dev ## the full kill test: 200 leads, 30 SIGKILLs, about six minutes
 	@$(BIN)/python -m pytest -m kill -s tests/stories/test_lead_kills.py $(ARGS)
+
+test-kill-clients: setup-dev ## kills around every call while 140 clients are set up and 76 are aborted; about eight minutes
+	@$(BIN)/python -m pytest -m kill -s tests/stories/test_provisioning_kills.py $(ARGS)
 
 chaos: setup-dev ## kills while 2,000 posts are published: publishers, Postgres, connections, clocks; about ten minutes
 	@$(BIN)/python -m pytest -m kill -s tests/stories/test_publish_kills.py tests/stories/test_publish_run_kills.py $(ARGS)

@@ -140,6 +140,10 @@ CALLS = (
 _SCHEMA = Call("tenant_schema", POOLER, number=2)
 _SALES_INVITED, _SALES_TOLD = (mail("kickoff_call", SALES, number, AGENCY_OUTBOX) for number in (1, 2))
 _TRAINED = Call("kickoff_call", REFS, number=2)
+IN_CLIENTS_DATABASE = Point(
+    Call("n8n_webhooks", f"POST {N8N}/workflows/{{id}}/publish", number=3),
+    *("unwritten", Hold("client", "lock table n8n_webhooks in share mode"), "in the client's database"),
+)
 PLACES = (
     Point(_SCHEMA, "before"),
     Point(_SCHEMA, "unwritten", Hold("client", "create table organizations ()"), "in its first migration"),
@@ -150,10 +154,7 @@ PLACES = (
         "before it is the organization's",
     ),
     Point(_SCHEMA, "unwritten", ROWS),
-    Point(
-        Call("n8n_webhooks", f"POST {N8N}/workflows/{{id}}/publish", number=3),
-        *("unwritten", Hold("client", "lock table n8n_webhooks in share mode"), "in the client's database"),
-    ),
+    IN_CLIENTS_DATABASE,
     Point(
         Call("onboarding_email", f"POST {AUTH}/users"),
         *("unwritten", Hold("client", "lock table users in share mode"), "in the client's database"),
@@ -185,14 +186,15 @@ POINTS = (*(point for call in CALLS for point in around(call)), *PLACES)
 
 @dataclass(frozen=True)
 class Abort:
-    """A client whose run is killed at a point and that is then aborted; the abort is killed too, and begun again."""
+    """A client whose runs are killed, one after the other at the points of `stopped`, and that is then aborted; the abort
+    is killed too, and begun again."""
 
-    stopped: Point
+    stopped: tuple[Point, ...]
     removing: Point
 
     @property
     def name(self) -> str:
-        return f"{self.stopped.name}; {self.removing.name}"
+        return "; ".join(point.name for point in (*self.stopped, self.removing))
 
 
 def _stop(step: str) -> Point:
@@ -221,10 +223,15 @@ _REMOVING = {
     "training_materials": (_REPO,),
     "kickoff_call": (_CANCELLED, _ENTRY, _TOKEN, _SITE, _REPO, _PROJECT),
 }
-ABORTS = tuple(
-    Abort(_stop(step), point)
-    for step, calls in _REMOVING.items()
-    for call in calls
-    for point in around(call)
-    if point.moment != "error"
+# What stands already is put again by every run: also that may be done after its death.
+_PUT_AGAIN = next(call for call in CALLS if call.route.endswith("/credentials"))
+ABORTS = (
+    *(
+        Abort((_stop(step),), point)
+        for step, calls in _REMOVING.items()
+        for call in calls
+        for point in around(call)
+        if point.moment != "error"
+    ),
+    Abort((IN_CLIENTS_DATABASE, Point(_PUT_AGAIN, "late")), Point(_SITE, "unheard")),
 )

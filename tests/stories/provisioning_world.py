@@ -133,10 +133,11 @@ class World:
         return Stay(point, slug, time.monotonic() - began, runs, self.fate(point))
 
     def give_up(self, plan: Abort, slug: str) -> Stay:
-        """One new client: a run that is killed, an abort that is killed, and as many as it takes."""
+        """One new client: runs that are killed, an abort that is killed, and as many aborts as it takes."""
         began = time.monotonic()
         self.open(slug)
-        self.hit(plan.stopped, slug)
+        for point in plan.stopped:
+            self.hit(point, slug)
         self.hit(plan.removing, slug, take_down)
         runs = 0
         while self.state(slug) != "aborted":

@@ -36,13 +36,15 @@ console = Console()
 
 
 @pytest.mark.timeout(120)
-def test_six_kills_leave_each_client_with_everything_once(postgres_dsn: str, master_template: str) -> None:
+def test_kills_at_six_points_leave_each_client_with_everything_once_and_an_aborted_one_with_nothing(
+    postgres_dsn: str, master_template: str
+) -> None:
     points = [
         point for point in POINTS if SMALL.get(f"{point.call.step}: {point.call.name}") == (point.moment, point.place)
     ]
     assert len(points) == len(SMALL)
 
-    _all_come_through(points, 2, postgres_dsn, master_template)
+    _all_come_through([*points, ABORTS[-1]], 2, postgres_dsn, master_template)
 
 
 @pytest.mark.kill
@@ -110,8 +112,12 @@ def _last(plan: Point | Abort) -> Point:
     return plan if isinstance(plan, Point) else plan.removing
 
 
+def _kills(plan: Point | Abort) -> int:
+    return plan.moment != "error" if isinstance(plan, Point) else len(plan.stopped) + 1
+
+
 def _print(plans: Sequence[Point | Abort], stays: Sequence[Stay], wrong: dict[str, object], seconds: float) -> None:
-    kills = sum(isinstance(stay.plan, Abort) + (_last(stay.plan).moment != "error") for stay in stays)
+    kills = sum(_kills(stay.plan) for stay in stays)
     table = Table(title=f"{kills} kills, {len(stays)} of {len(plans)} clients came through", title_justify="left")
     table.add_column("stopped at, killed at", overflow="fold")
     for moment in MOMENTS:
@@ -119,7 +125,7 @@ def _print(plans: Sequence[Point | Abort], stays: Sequence[Stay], wrong: dict[st
     rows: dict[str, dict[Moment, str]] = {}
     for stay in sorted(stays, key=lambda stay: plans.index(stay.plan)):
         point = _last(stay.plan)
-        stopped = f"{stay.plan.stopped.call.step} | " if isinstance(stay.plan, Abort) else ""
+        stopped = f"{stay.plan.stopped[-1].call.step} | " if isinstance(stay.plan, Abort) else ""
         row = rows.setdefault(f"{stopped}{point.call.step}: {point.call.name} {point.place}", {})
         row[point.moment] = f"{stay.seconds:.1f} s, {stay.runs}"
     for name, cells in rows.items():

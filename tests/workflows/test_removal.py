@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from draggonnb_pipelines.domain.n8n_workflows import credential_id
 from draggonnb_pipelines.domain.provisioning import STEPS, Resource, project_name, repo_name
 from draggonnb_pipelines.errors import NeedsReview, OperatorError, VendorError
 from draggonnb_pipelines.workflows.agenda import showing_life
@@ -219,6 +220,25 @@ async def test_an_abort_after_any_step_leaves_nothing_but_the_organization_and_i
     assert [row["state"] for row in await master_rows(desk.stack, "select state from provisionings")] == ["aborted"]
     audit = await master_rows(desk.stack, "select actor from audit_log where action = 'organization.aborted'")
     assert audit == [{"actor": "test"}]
+
+
+async def test_an_abort_begins_when_what_a_dead_run_asked_for_must_have_arrived(desk: Desk, supabase_sandbox: Sandbox):
+    desk = await stand_up(desk, supabase_sandbox, state="failed")
+    await master_rows(desk.stack, "update provisionings set state = 'running', run_id = 'run-9', started_at = now()")
+    things = things_left(supabase_sandbox)
+
+    async def aborted(ledger: Ledger) -> Any:
+        return await abort(desk.stack, SLUG, by="test")
+
+    with pytest.raises(NotYet, match="may still arrive"):
+        await aborted(desk.ledger)
+    assert things_left(supabase_sandbox) == things
+    # As if the dead run's call came only now: the credential is put at every run, without a row of its own.
+    await desk.stack.n8n.put_credential(credential_id(desk.client), SLUG, {"name": "X-Webhook-Token", "value": "late"})
+    await settled(desk, aborted)
+
+    assert things_left(supabase_sandbox) == NOTHING
+    assert [row["state"] for row in await master_rows(desk.stack, "select state from provisionings")] == ["aborted"]
 
 
 async def test_a_client_that_a_living_run_holds_or_that_stands_is_not_aborted(desk: Desk, supabase_sandbox: Sandbox):

@@ -127,15 +127,21 @@ where id = :id;
 update stack_resources set state = :state, last_error = :reason where id = :id and state <> 'ready';
 
 -- name: stopped_aborts
--- Removals that were begun and have not come to their end.
+-- Removals that were begun and have not come to their end. Who leaves is held in the same state, with days of grace.
 select o.slug from provisionings p join organizations o on o.id = p.organization_id
-where p.state = 'aborting' order by p.updated_at;
+where p.state = 'aborting'
+  and not exists (select from offboardings f
+                  where f.organization_id = p.organization_id and f.state <> 'withdrawn')
+order by p.updated_at;
 
 -- name: stuck_clients
 -- Who needs a person, and who has waited for more than an hour.
 select o.slug, p.state, p.last_step, p.last_error, p.updated_at
 from provisionings p join organizations o on o.id = p.organization_id
-where p.state = 'failed' or (p.state <> 'done' and p.state <> 'aborted' and p.created_at < now() - interval '1 hour')
+where (p.state = 'failed'
+       or (p.state in ('waiting', 'running', 'aborting') and p.created_at < now() - interval '1 hour'))
+  and not exists (select from offboardings f
+                  where f.organization_id = p.organization_id and f.state <> 'withdrawn')
 order by p.created_at;
 
 -- name: unclear_notices

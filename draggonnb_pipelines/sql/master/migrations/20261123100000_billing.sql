@@ -63,13 +63,11 @@ alter table subscriptions
     add column payfast_status text,
     add column payfast_run_date date,
     add column payfast_fetched_at timestamptz,
-    add column credit_cents bigint not null default 0 check (credit_cents >= 0),
     add column next_plan_key text references plans (key) on delete restrict,
     add column next_amount_cents bigint check (next_amount_cents > 0),
     add column next_from date,
     add column version integer not null default 1;
 comment on column subscriptions.paid_until is 'First day that is not paid for: the next charge is due then.';
-comment on column subscriptions.credit_cents is 'What is owed to the client, such as the rest of a larger plan; used by the next charges.';
 comment on column subscriptions.next_plan_key is 'A change of plan that begins with the next period.';
 comment on column subscriptions.version is 'Counts changes: who read an older one does not write.';
 alter table checkouts add foreign key (subscription_id) references subscriptions (id) on delete restrict;
