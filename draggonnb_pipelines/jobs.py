@@ -90,6 +90,10 @@ publish_due_posts = dg.define_asset_job(
 )
 
 
+# Runs of the day's books: what comes in meanwhile does not wait for them.
+DAILY = "draggonnb/daily"
+
+
 def billing_config(**values: Any) -> dict[str, Any]:
     """Run config for the billing chain; see `BillingRun`."""
     return {"ops": {billing.CHAIN: {"config": values}}}

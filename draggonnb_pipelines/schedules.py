@@ -1,11 +1,13 @@
 """What happens by the clock. Nothing rests on a tick being on time: what is due is in the databases."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import dagster as dg
 
 from draggonnb_pipelines.checks import lead_checks
 from draggonnb_pipelines.jobs import (
+    DAILY,
     billing_config,
     content_config,
     keep_books,
@@ -17,6 +19,19 @@ from draggonnb_pipelines.jobs import (
 from draggonnb_pipelines.provisioning_checks import provisioning_checks
 from draggonnb_pipelines.publishing_checks import publishing_checks
 from draggonnb_pipelines.settings import load_settings
+
+
+def _always_on(name: str, job: Any, cron: str, **more: Any) -> dg.ScheduleDefinition:
+    """Runs from the first start on, by UTC."""
+    return dg.ScheduleDefinition(
+        name=name,
+        job=job,
+        cron_schedule=cron,
+        execution_timezone="UTC",
+        default_status=dg.DefaultScheduleStatus.RUNNING,
+        **more,
+    )
+
 
 check_leads = dg.define_asset_job(
     "check_leads",
@@ -32,39 +47,19 @@ check_publishing = dg.define_asset_job(
     executor_def=dg.in_process_executor,
 )
 
-check_publishing_hourly = dg.ScheduleDefinition(
-    name="check_publishing_hourly",
-    job=check_publishing,
-    cron_schedule="12 * * * *",
-    execution_timezone="UTC",
-    default_status=dg.DefaultScheduleStatus.RUNNING,
-)
+check_publishing_hourly = _always_on("check_publishing_hourly", check_publishing, "12 * * * *")
 
 # Between the publisher's quarter hours, so that the two do not share their minute.
-tend_quarter_hourly = dg.ScheduleDefinition(
-    name="tend_quarter_hourly",
-    job=look_after_clients,
-    cron_schedule="8-59/15 * * * *",
-    execution_timezone="UTC",
-    default_status=dg.DefaultScheduleStatus.RUNNING,
+tend_quarter_hourly = _always_on(
+    "tend_quarter_hourly",
+    look_after_clients,
+    "8-59/15 * * * *",
     description="Renews tokens 45 minutes ahead, reminds and escalates, asks for what repeats, sends what was left.",
 )
 
-prune_nightly = dg.ScheduleDefinition(
-    name="prune_nightly",
-    job=prune_asset_history,
-    cron_schedule="30 1 * * *",
-    execution_timezone="UTC",
-    default_status=dg.DefaultScheduleStatus.RUNNING,
-)
+prune_nightly = _always_on("prune_nightly", prune_asset_history, "30 1 * * *")
 
-check_leads_hourly = dg.ScheduleDefinition(
-    name="check_leads_hourly",
-    job=check_leads,
-    cron_schedule="7 * * * *",
-    execution_timezone="UTC",
-    default_status=dg.DefaultScheduleStatus.RUNNING,
-)
+check_leads_hourly = _always_on("check_leads_hourly", check_leads, "7 * * * *")
 
 check_clients = dg.define_asset_job(
     "check_clients",
@@ -73,31 +68,18 @@ check_clients = dg.define_asset_job(
     executor_def=dg.in_process_executor,
 )
 
-check_clients_hourly = dg.ScheduleDefinition(
-    name="check_clients_hourly",
-    job=check_clients,
-    cron_schedule="17 * * * *",
-    execution_timezone="UTC",
-    default_status=dg.DefaultScheduleStatus.RUNNING,
-)
+check_clients_hourly = _always_on("check_clients_hourly", check_clients, "17 * * * *")
 
-stacks_hourly = dg.ScheduleDefinition(
-    name="stacks_hourly",
-    job=look_after_stacks,
-    cron_schedule="22 * * * *",
-    execution_timezone="UTC",
-    default_status=dg.DefaultScheduleStatus.RUNNING,
+stacks_hourly = _always_on(
+    "stacks_hourly",
+    look_after_stacks,
+    "22 * * * *",
     description="Finishes what was begun and stopped: suspending, aborting, erasing.",
 )
 
 # Before the working day in South Africa, after PayFast has charged the day's cards.
-books_daily = dg.ScheduleDefinition(
-    name="books_daily",
-    job=keep_books,
-    cron_schedule="0 4 * * *",
-    execution_timezone="UTC",
-    run_config=billing_config(daily=True),
-    default_status=dg.DefaultScheduleStatus.RUNNING,
+books_daily = _always_on(
+    "books_daily", keep_books, "0 4 * * *", run_config=billing_config(daily=True), tags={DAILY: "books"}
 )
 
 

@@ -15,8 +15,7 @@ from draggonnb_pipelines.errors import OperatorError
 from draggonnb_pipelines.resources.stack import open_stack
 from draggonnb_pipelines.settings import Settings
 from draggonnb_pipelines.workflows.agenda import AGENDA
-from draggonnb_pipelines.workflows.publish_questions import act_on_row
-from draggonnb_pipelines.workflows.publish_records import PUBLISHING
+from draggonnb_pipelines.workflows.publish_questions import QUESTIONS, act_on_row
 
 VENDORS = ("meta", "linkedin", "x")
 _STYLES = {"published": "green", "refused": "red", "needs_review": "yellow", "unknown": "yellow", "calling": "cyan"}
@@ -28,7 +27,7 @@ def show_queue(slug: str, *, status: str | None, limit: int) -> None:
 
     async def read(settings: Settings) -> list[dict[str, Any]]:
         async with session(settings) as opened, opened.tenants.open(await opened.organization(slug)) as tenant:
-            return [row async for row in PUBLISHING.queue_rows(tenant.conn, status=status, row_limit=limit)]
+            return [row async for row in QUESTIONS.queue_rows(tenant.conn, status=status, row_limit=limit)]
 
     with installation() as settings:
         rows = asyncio.run(read(settings))
@@ -62,7 +61,7 @@ def show_questions(slug: str | None) -> None:
             found = []
             for organization in chosen:
                 async with opened.tenants.open(organization) as tenant:
-                    async for row in PUBLISHING.questions(tenant.conn, row_limit=100):
+                    async for row in QUESTIONS.questions(tenant.conn, row_limit=100):
                         found.append((organization.slug, row))
             return found
 

@@ -14,10 +14,12 @@ from draggonnb_pipelines.domain.reports import is_web_address
 from draggonnb_pipelines.errors import OperatorError
 from draggonnb_pipelines.resources.postgres import TenantDb
 from draggonnb_pipelines.resources.stack import Stack
+from draggonnb_pipelines.sql import load_queries
 from draggonnb_pipelines.workflows.agenda import announced
 from draggonnb_pipelines.workflows.inbox_batches import organizations_by_slug
-from draggonnb_pipelines.workflows.publish_records import PUBLISHING, settle_usage
+from draggonnb_pipelines.workflows.publish_records import settle_usage
 
+QUESTIONS = load_queries("publish_questions")
 SEEN = "seen:"
 ANSWERS_AT_ONCE = 50
 Answer = Literal["published", "not-published", "publish", "drop", "deleted"]
@@ -59,7 +61,7 @@ async def answer_question(
         _refuse_misfit(row, answer)
         status = _STATUS[answer]
         async with announced(stack.master, organization.id, row["db_now"]), tenant.conn.transaction():
-            done = await PUBLISHING.answer(
+            done = await QUESTIONS.answer(
                 tenant.conn,
                 id=queue_id,
                 status=status,
@@ -92,7 +94,7 @@ async def request_undo(stack: Stack, organization: Organization, queue_id: UUID,
                 remedy="delete it in the platform's app",
             )
         async with announced(stack.master, organization.id, row["db_now"]), tenant.conn.transaction():
-            if await PUBLISHING.ask_undo(tenant.conn, id=queue_id, by=by) is None:
+            if await QUESTIONS.ask_undo(tenant.conn, id=queue_id, by=by) is None:
                 raise OperatorError(
                     f"{queue_id} is {row['status']}"
                     + (f", since {row['published_at']:%Y-%m-%d %H:%M} UTC" if row["published_at"] else ""),
@@ -104,7 +106,7 @@ async def request_undo(stack: Stack, organization: Organization, queue_id: UUID,
 async def apply_answers(stack: Stack, organization: Organization) -> int:
     """Apply what people said in the dashboard, each once; one that does not fit any more is told so. How many."""
     async with stack.tenants.open(organization) as tenant:
-        rows = [row async for row in PUBLISHING.open_answers(tenant.conn, row_limit=ANSWERS_AT_ONCE)]
+        rows = [row async for row in QUESTIONS.open_answers(tenant.conn, row_limit=ANSWERS_AT_ONCE)]
     for row in rows:
         try:
             outcome = await _act(
@@ -113,7 +115,7 @@ async def apply_answers(stack: Stack, organization: Organization) -> int:
         except OperatorError as error:
             outcome = error.message
         async with stack.tenants.open(organization) as tenant:
-            await PUBLISHING.close_answer(tenant.conn, id=row["id"], outcome=outcome)
+            await QUESTIONS.close_answer(tenant.conn, id=row["id"], outcome=outcome)
     return len(rows)
 
 
@@ -152,7 +154,7 @@ def _refuse_misfit(row: Mapping[str, Any], answer: Answer) -> None:
 
 
 async def _row(tenant: TenantDb, queue_id: UUID) -> dict[str, Any]:
-    row = await PUBLISHING.one_row(tenant.conn, id=queue_id)
+    row = await QUESTIONS.one_row(tenant.conn, id=queue_id)
     if row is None:
         raise OperatorError(f"there is no row {queue_id}", remedy=_list(tenant.organization))
     return row
@@ -164,4 +166,4 @@ def _list(organization: Organization) -> str:
 
 async def _audit(tenant: TenantDb, by: str, action: str, queue_id: UUID) -> None:
     resource = f"content_queue:{queue_id}"
-    await PUBLISHING.audit(tenant.conn, actor=by, action=action, resource=resource, metadata=json.dumps({}))
+    await QUESTIONS.audit(tenant.conn, actor=by, action=action, resource=resource, metadata=json.dumps({}))

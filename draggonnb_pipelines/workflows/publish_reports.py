@@ -20,7 +20,7 @@ from draggonnb_pipelines.domain.reports import (
 from draggonnb_pipelines.errors import DraggonnbError
 from draggonnb_pipelines.resources.stack import Stack
 from draggonnb_pipelines.workflows.inbox_batches import reason_of
-from draggonnb_pipelines.workflows.publish_records import PUBLISHING
+from draggonnb_pipelines.workflows.publish_questions import QUESTIONS
 from draggonnb_pipelines.workflows.publishing import ClientRun
 
 ROWS_SHOWN = 50
@@ -61,9 +61,9 @@ async def report_published(
 
 async def _key_report(stack: Stack, run_id: str, key: PartitionKey, client: ClientRun) -> KeyReport:
     async with stack.tenants.open(client.organization) as tenant:
-        rows = [row async for row in PUBLISHING.run_rows(tenant.conn, run_id=run_id, row_limit=ROWS_SHOWN)]
-        counts = await PUBLISHING.day_counts(tenant.conn, day=key.day)
-        asked = [row async for row in PUBLISHING.questions(tenant.conn, row_limit=ROWS_SHOWN)]
+        rows = [row async for row in QUESTIONS.run_rows(tenant.conn, run_id=run_id, row_limit=ROWS_SHOWN)]
+        counts = await QUESTIONS.day_counts(tenant.conn, day=key.day)
+        asked = [row async for row in QUESTIONS.questions(tenant.conn, row_limit=ROWS_SHOWN)]
     tally = client.tally
     metadata: dict[str, Any] = {
         "posts": Markdown(_table(rows)),

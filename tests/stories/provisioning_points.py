@@ -186,8 +186,8 @@ POINTS = (*(point for call in CALLS for point in around(call)), *PLACES)
 
 @dataclass(frozen=True)
 class Abort:
-    """A client whose runs are killed, one after the other at the points of `stopped`, and that is then aborted; the abort
-    is killed too, and begun again."""
+    """A client whose runs are killed, one after the other at the points of `stopped`, and that is aborted then; the
+    abort is killed too, and begun again."""
 
     stopped: tuple[Point, ...]
     removing: Point

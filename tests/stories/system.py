@@ -6,13 +6,16 @@ server of Dagster's UI is left out. Not here: what is posted and what must come 
 
 import asyncio
 import contextlib
+import json
 import os
 import shutil
+import subprocess
+import sys
 import tempfile
 import time
 import uuid
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,14 +27,22 @@ from psycopg.rows import DictRow, dict_row
 
 from draggonnb_pipelines.cli.installation import open_installation
 from draggonnb_pipelines.cli.processes import Running, running_stack
+from draggonnb_pipelines.dagster_instance import dagster_url
 from draggonnb_pipelines.domain.organizations import Organization
+from draggonnb_pipelines.domain.provisioning import project_name
 from draggonnb_pipelines.resources.migrations import ensure_database, ensure_tenant_template
 from draggonnb_pipelines.resources.postgres import MasterDb, Tenants, dsn_for
 from draggonnb_pipelines.resources.vault import Vault
 from draggonnb_pipelines.settings import Settings, load_settings
-from draggonnb_pipelines.workflows.organizations import CreatedOrganization, NewOrganization, create_organization
+from draggonnb_pipelines.workflows.organizations import (
+    CreatedOrganization,
+    NewOrganization,
+    create_organization,
+    webhook_token,
+)
 from tests.conftest import MASTER_KEYS
 from tests.sandbox_process import Sandbox, free_port_pair
+from tests.supabase_calls import management
 
 # Waiting times of minutes, made seconds; what a worker may do is left as it is.
 IMPATIENT = {
@@ -67,6 +78,16 @@ class System:
         """Organizations with their databases and an owner who is told about leads."""
         asyncio.run(self._create(slugs))
 
+    def meet(self, slug: str) -> None:
+        """An organization that came to be by itself: from here on it is among `clients`, if its project stands."""
+        columns = ", ".join(Organization.__dataclass_fields__)
+        [row] = self.master(f"select {columns} from organizations where slug = %s", slug)  # noqa: S608
+        [ref] = [one["ref"] for one in self.sandbox.public("supabase") if one["name"] == project_name(slug)]
+        organization = Organization(**row)
+        token = webhook_token(organization, Tenants(self.settings.dsn, Vault(self.settings.keys)))
+        inside = replace(organization, database_name=f"supabase_{ref}")
+        self.clients[slug] = CreatedOrganization(inside, token, webhook_secret="", is_new=True)
+
     def post_lead(self, slug: str, body: dict[str, object], delivery_id: str) -> httpx.Response:
         """One enquiry, as the server behind a web form sends it."""
         headers = {"X-Webhook-Token": self.clients[slug].webhook_token, "X-Delivery-Id": delivery_id}
@@ -82,6 +103,19 @@ class System:
 
     def dagster(self, query: str, *values: object) -> list[dict[str, Any]]:
         return _rows(dagster_dsn(self.settings.dsn), query, values)
+
+    def launch(self, job: str, config: Mapping[str, Any]) -> None:
+        """A run of a job, as a schedule or a person asks for it, to its good end."""
+        run_id = str(uuid.uuid4())
+        workspace = self.settings.state_dir.resolve() / "dagster" / "workspace.yaml"
+        command = [sys.executable, "-m", "dagster", "job", "launch", "-w", str(workspace), "-l", "draggonnb"]
+        command += ["-j", job, "--config-json", json.dumps(config), "--run-id", run_id]
+        environment = os.environ | dagster_environment(self.settings)
+        subprocess.run(command, env=environment, check=True, capture_output=True, timeout=60)
+        query = "select status from runs where run_id = %s"
+        self.wait_until(
+            f"{job} has ended well", lambda: self.dagster(query, run_id) == [{"status": "SUCCESS"}], seconds=60
+        )
 
     def table_counts(self, slug: str) -> dict[str, int]:
         """Rows of every table of a tenant's database, ours and Supabase's."""
@@ -145,6 +179,8 @@ def running_system(server_dsn: str, **environment: str) -> Iterator[System]:
             contextlib.closing(Sandbox(running.settings.sandbox_port)) as sandbox,
         ):
             yield System(running, sandbox, http)
+            for project in sandbox.public("supabase"):  # with their databases
+                management(sandbox, "DELETE", f"/projects/{project['ref']}")
     finally:
         _drop_databases(server_dsn, name)
         shutil.rmtree(home, ignore_errors=True)
@@ -153,6 +189,16 @@ def running_system(server_dsn: str, **environment: str) -> Iterator[System]:
 def dagster_dsn(master_dsn: str) -> str:
     """Dagster's own database lies beside the master database."""
     return dsn_for(master_dsn, f"{conninfo_to_dict(master_dsn)['dbname']}_dagster")
+
+
+def dagster_environment(settings: Settings) -> dict[str, str]:
+    """What a process needs that speaks to the Dagster of this stack."""
+    home = settings.state_dir.resolve() / "dagster"
+    return {
+        "DAGSTER_HOME": str(home),
+        "DRAGGONNB_DAGSTER_PG_URL": dagster_url(dagster_dsn(settings.dsn)),
+        "DRAGGONNB_DAGSTER_LOGS": str(home / "logs"),
+    }
 
 
 def company_of(slug: str, number: int) -> dict[str, object]:
