@@ -23,7 +23,7 @@ test: setup-dev ## all tests; narrow with ARGS, such as ARGS="tests/domain -k sc
 test-kill: setup-dev ## the full kill test: 200 leads, 30 SIGKILLs, about six minutes
 	@$(BIN)/python -m pytest -m kill -s tests/stories/test_lead_kills.py $(ARGS)
 
-test-kill-clients: setup-dev ## kills around every call while 140 clients are set up and 76 are aborted; about eight minutes
+test-kill-clients: setup-dev ## kills around every call while 140 clients are set up and 76 are aborted; about six minutes
 	@$(BIN)/python -m pytest -m kill -s tests/stories/test_provisioning_kills.py $(ARGS)
 
 chaos: setup-dev ## kills while 2,000 posts are published: publishers, Postgres, connections, clocks; about ten minutes

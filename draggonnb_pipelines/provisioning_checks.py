@@ -14,7 +14,10 @@ from draggonnb_pipelines.workflows.orphans import as_check, compare_with_vendors
 PROVISIONING = load_queries("provisioning")
 
 
-@dg.asset_check(asset="supabase_project", description="No paid client is stopped, or waits for more than an hour.")
+@dg.asset_check(
+    asset="supabase_project",
+    description="No paid client is stopped or waits for more than an hour, and nobody who leaves is stuck.",
+)
 def nobody_is_stuck(master: MasterQueries) -> dg.AssetCheckResult:
     rows = master.ask(_stuck)
     lines = ["| client | state | last step | since | why |", "|---|---|---|---|---|"]
@@ -25,8 +28,8 @@ def nobody_is_stuck(master: MasterQueries) -> dg.AssetCheckResult:
     names = ", ".join(row["slug"] for row in rows)
     return dg.AssetCheckResult(
         passed=not rows,
-        description=f"stuck: {names}. Mend the cause, then materialize the client's partition, or abort it: "
-        f"draggonnb tenant abort {rows[0]['slug']}"
+        description=f"stuck: {names}. Mend the cause; then materialize the client's partition, or abort it: "
+        f"draggonnb tenant abort {rows[0]['slug']}. Who leaves goes on by itself every hour"
         if rows
         else "everybody who paid is set up or on the way",
         metadata=to_dagster_metadata({"stuck": Markdown("\n".join(lines))}) if rows else {},
@@ -66,7 +69,8 @@ def no_orphans(stack: RunStack) -> dg.AssetCheckResult:
 
 
 async def _stuck(conn: Connection) -> list[dict[str, Any]]:
-    return [row async for row in PROVISIONING.stuck_clients(conn)]
+    stuck = [row async for row in PROVISIONING.stuck_clients(conn)]
+    return stuck + [row async for row in PROVISIONING.stuck_leavers(conn)]
 
 
 async def _unclear(conn: Connection) -> list[dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""Pictures for the documentation, taken from the running system by Chromium: the asset graph, one day, a proposal.
+"""Pictures for the documentation, taken from the running system by Chromium: what an operator and a client see.
 
 Needs Chromium (Debian: apt-get install chromium; elsewhere DRAGGONNB_CHROMIUM). Everything else starts by itself.
 """
@@ -7,15 +7,19 @@ import asyncio
 import os
 import shutil
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
+import requests
 from playwright.sync_api import Browser, sync_playwright
 from rich.progress import Progress
 
-from draggonnb_pipelines.cli.demo import ENQUIRY, follow, organizations, send, tell_story
+from draggonnb_pipelines.cli.demo import ENQUIRY, Story, follow, organizations, send, tell_story
+from draggonnb_pipelines.cli.demo_client import BUYER, ClientStory, win_a_client
+from draggonnb_pipelines.cli.demo_content import PostStory, publish_a_post
 from draggonnb_pipelines.cli.installation import open_installation
 from draggonnb_pipelines.cli.processes import running_stack
-from draggonnb_pipelines.settings import load_settings
+from draggonnb_pipelines.settings import Settings, load_settings
 
 IMAGES = Path(__file__).resolve().parent.parent / "docs" / "images"
 OTHERS = {
@@ -36,26 +40,61 @@ def main() -> None:
         open_installation(load_settings()) as installed,
         running_stack(installed, tell=progress.log) as running,
     ):
-        agency, outsider = asyncio.run(organizations(running.settings))
-        for host, company in OTHERS.items():
-            own = {
-                "company": company,
-                "website": f"http://{host}.example",
-                "email": f"hello@{host}.example",
-                "phone": "",
-            }
-            send(running.settings, agency, {**ENQUIRY, **own})
-        inbox_id = send(running.settings, agency, ENQUIRY)
-        asyncio.run(follow(progress, running.settings, inbox_id))
-        story = asyncio.run(tell_story(running.settings, agency, outsider, inbox_id))
-        day = story.row["received_at"].date().isoformat()
-        partition = f"view=partitions&partition={day}%7C{agency.organization.slug}"
+        told = asyncio.run(_tell(progress, running.settings))
         with sync_playwright() as playwright:
             browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
-            _asset_graph(browser, f"{running.ui_url}/locations/draggonnb/asset-groups/leads/lineage")
-            _page(browser, f"{running.ui_url}/assets/business_analyses?{partition}", "business-analyses.png", 5)
-            _page(browser, story.url, "proposal.png", 1, height=1800)
+            _take(browser, running.ui_url, told)
             browser.close()
+
+
+@dataclass(frozen=True)
+class Told:
+    """What there is to see: a day of leads, a proposal whose plan is to be chosen, a client, a post."""
+
+    lead: Story
+    accepted: Story
+    client: ClientStory
+    post: PostStory
+    partition: str
+
+
+async def _tell(progress: Progress, settings: Settings) -> Told:
+    agency, outsider = await organizations(settings)
+    others = [send(settings, agency, _enquiry(host, company)) for host, company in OTHERS.items()]
+    inbox_id = send(settings, agency, ENQUIRY)
+    for one in (*others, inbox_id):
+        await follow(progress, settings, one)
+    lead, accepted = [await tell_story(settings, agency, outsider, one) for one in (inbox_id, others[0])]
+    accept = f"{accepted.url}/accept"
+    (await asyncio.to_thread(requests.post, accept, data=BUYER, timeout=10)).raise_for_status()
+    client, post = await asyncio.gather(
+        win_a_client(progress, settings, agency, inbox_id), publish_a_post(progress, settings, agency)
+    )
+    day = lead.row["received_at"].date().isoformat()
+    return Told(lead, accepted, client, post, f"{day}%7C{agency.organization.slug}")
+
+
+def _take(browser: Browser, ui_url: str, told: Told) -> None:
+    slug = told.client.row["slug"]
+    groups = f"{ui_url}/locations/draggonnb/asset-groups"
+    _asset_graph(browser, f"{groups}/leads/lineage")
+    _page(browser, f"{groups}/provisioning/list", "provisioning-assets.png", 5)
+    _page(browser, _partition(ui_url, "business_analyses", told.partition), "business-analyses.png", 5)
+    _page(browser, _partition(ui_url, "vercel_deployment", slug), "client-partition.png", 5, height=700)
+    _table(browser, _partition(ui_url, "kickoff_call", slug), "client-stack.png", height=1000)
+    _table(browser, _partition(ui_url, "published_posts", told.partition), "published-posts.png", height=1250)
+    _page(browser, told.lead.url, "proposal.png", 1, height=1800)
+    _page(browser, f"{told.accepted.url}/plans", "plans.png", 1)
+    _page(browser, told.post.review_url, "review.png", 1, height=1500)
+
+
+def _partition(ui_url: str, asset: str, partition: str) -> str:
+    return f"{ui_url}/assets/{asset}?view=partitions&partition={partition}"
+
+
+def _enquiry(host: str, company: str) -> dict[str, str]:
+    own = {"company": company, "website": f"http://{host}.example", "email": f"hello@{host}.example", "phone": ""}
+    return {**ENQUIRY, **own}
 
 
 def _asset_graph(browser: Browser, url: str) -> None:
@@ -65,6 +104,16 @@ def _asset_graph(browser: Browser, url: str) -> None:
     page.get_by_text("sales_notifications").or_(page.get_by_text("sal…_notifications")).first.wait_for(timeout=30_000)
     page.wait_for_timeout(6_000)
     page.screenshot(path=IMAGES / "lead-assets.png")
+    page.close()
+
+
+def _table(browser: Browser, url: str, name: str, *, height: int) -> None:
+    """The last text of a materialization, opened as by a click: Dagster shows long ones apart."""
+    page = browser.new_page(viewport={"width": 1280, "height": height})
+    page.goto(url)
+    page.get_by_text("[Show Markdown]").last.click(timeout=30_000)
+    page.wait_for_timeout(2_000)
+    page.screenshot(path=IMAGES / name)
     page.close()
 
 

@@ -1,4 +1,4 @@
-"""Supabase Storage under /supabase/storage/v1: upload, signed links, and what lies behind them.
+"""Supabase Storage under /supabase/storage/v1: upload, signed links, what lies behind them, the end of a bucket.
 
 Lives here: objects, their signed links, the sample pictures that are always there, in the bucket `media` and in those
 of the clients (`media-...`). Does not live here: how the samples are drawn (`storage_samples.py`). Errors as Supabase
@@ -96,6 +96,27 @@ async def download(call: Call, sandbox: Sandbox) -> Answer:
     return Answer(206, content[first : last + 1], {**headers, "content-range": f"bytes {first}-{last}/{len(content)}"})
 
 
+async def empty_bucket(call: Call, sandbox: Sandbox, bucket: str) -> Answer:
+    """POST /bucket/{bucket}/empty. A bucket is there for as long as it holds an object."""
+    if refused := _check_key(call):
+        return refused
+    held = [key for key in sandbox.social.uploads if key.startswith(f"storage/{bucket}/")]
+    if not held:
+        return _error(404, "Bucket not found", "Bucket not found")
+    for key in held:
+        del sandbox.social.uploads[key]
+    return json_answer(200, {"message": "Empty bucket has been queued. Completion may take up to an hour."})
+
+
+async def delete_bucket(call: Call, sandbox: Sandbox, bucket: str) -> Answer:
+    """DELETE /bucket/{bucket}: an empty one."""
+    if refused := _check_key(call):
+        return refused
+    if any(key.startswith(f"storage/{bucket}/") for key in sandbox.social.uploads):
+        return _error(409, "InvalidRequest", "The bucket you tried to delete is not empty")
+    return json_answer(200, {"message": "Successfully deleted"})
+
+
 def scripted_error(status: int, kind: str) -> Answer:
     """The error that a fault script asks for by its status."""
     if status < 400:
@@ -152,4 +173,6 @@ ROUTES = (
     Route("GET", f"{ROOT}/object/sign/*", download),
     Route("HEAD", f"{ROOT}/object/sign/*", download),
     Route("POST", f"{ROOT}/object/*", upload),
+    Route("POST", f"{ROOT}/bucket/{{bucket}}/empty", empty_bucket),
+    Route("DELETE", f"{ROOT}/bucket/{{bucket}}", delete_bucket),
 )

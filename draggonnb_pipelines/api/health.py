@@ -27,7 +27,7 @@ VENDOR_KEEP_SECONDS = 30.0
 MASTER_TIMEOUT_SECONDS = 3.0
 VENDOR_TIMEOUT_SECONDS = 1.0
 STALE_INBOX_SECONDS = 900
-ServiceState = Literal["connected", "sandbox", "unreachable", "not configured"]
+ServiceState = Literal["connected", "sandbox", "unreachable"]
 router = APIRouter(tags=["operations"])
 
 
@@ -75,7 +75,6 @@ class Health:
         figures = self._figures
         services: dict[str, ServiceState] = {
             "database": "connected" if figures else "unreachable",
-            "supabase": "not configured",
             **self._vendors,
         }
         body: dict[str, object] = {"status": self._status(services), "services": services}
@@ -117,6 +116,7 @@ class Health:
             "linkedin": _door(settings.linkedin_url),
             "x": _door(settings.x_url),
             "storage": _door(settings.storage_url),
+            "supabase": _door(settings.supabase_management_url),
             "payfast": _door(settings.payfast_api_url),
             "github": _door(settings.github_url),
             "vercel": _door(settings.vercel_url),

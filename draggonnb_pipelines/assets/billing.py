@@ -6,6 +6,7 @@ from datetime import timedelta
 import dagster as dg
 
 from draggonnb_pipelines.domain.reports import PartitionKey, StepReport
+from draggonnb_pipelines.errors import VendorError
 from draggonnb_pipelines.resources.bindings import RunStack
 from draggonnb_pipelines.tenant_runs import TenantRun, tenant_asset, tenant_chain
 from draggonnb_pipelines.workflows.books import compare_books, read_history
@@ -43,7 +44,10 @@ def clients_to_bill(run: TenantRun[BillingRun], stack: RunStack) -> Mapping[Part
     """Today's partitions of whom notices and orders concern; daily of everybody."""
     today = stack.stack.now().date()
     if run.config.daily:
-        stack.run(read_history, run.run_id, today - timedelta(days=HISTORY_DAYS), today)
+        try:
+            stack.run(read_history, run.run_id, today - timedelta(days=HISTORY_DAYS), today)
+        except VendorError as error:  # nobody's dunning, invoice or use waits for it
+            run.log.error(f"PayFast's history cannot be read, the books are not compared: {error}")
     touched = [*stack.run(take_notices, run.run_id), *stack.run(carry_out_orders, run.run_id)]
     everybody = stack.run(known_slugs) if run.config.daily else []
     daily = frozenset({"usage_metrics", "payment_reconciliation"}) if run.config.daily else frozenset[str]()
@@ -114,7 +118,8 @@ def payment_reconciliation(run: TenantRun[BillingRun], stack: RunStack) -> StepR
     return stack.run(compare_books, run.run_id, run.keys)
 
 
-# Notices and orders wait in master until they are settled; the sensor and the daily schedule ask again.
+# Notices and orders wait in master until they are settled; the sensor and the daily schedule ask again. Usage comes
+# last: a client whose system is being set up, or is away, has none to report, and its money is compared all the same.
 billing_assets: dg.AssetsDefinition = tenant_chain(
-    CHAIN, [subscriptions, invoices, usage_metrics, payment_reconciliation], keys=clients_to_bill, config=BillingRun
+    CHAIN, [subscriptions, invoices, payment_reconciliation, usage_metrics], keys=clients_to_bill, config=BillingRun
 )

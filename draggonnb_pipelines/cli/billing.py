@@ -126,9 +126,7 @@ async def _ordered(settings: Settings, slug: str, verb: str, key: str, what: Map
         await _subscription_id(opened, slug)
     async with open_stack(settings) as stack:
         try:
-            placed = await place_order(
-                stack.master, slug, verb, key=key, requested_by="operator", now=stack.now(), **what
-            )
+            placed = await place_order(stack, slug, verb, key=key, requested_by="operator", **what)
         except OrderRefused as refused:
             raise OperatorError(
                 f"not ordered: {refused}", remedy=f"`draggonnb billing show {slug}` shows how things are"

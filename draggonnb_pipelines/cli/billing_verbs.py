@@ -1,6 +1,8 @@
 """The surface of `draggonnb billing`: verbs, options and help; the work is in `billing.py`, imported when one runs."""
 
+from enum import StrEnum
 from typing import Annotated
+from uuid import UUID
 
 import typer
 
@@ -11,6 +13,16 @@ Key = Annotated[
     str | None,
     typer.Option(help="Names the order: repeated under the same key, it is not carried out twice.", show_default=False),
 ]
+
+
+PaymentId = Annotated[UUID, typer.Argument(help="As `billing payments` shows it.", show_default=False)]
+
+
+class Way(StrEnum):
+    """As `workflows.payment_answers.WAYS`."""
+
+    REFUNDED = "refunded"
+    APPLIED_BY_HAND = "applied-by-hand"
 
 
 @billing_app.command("show")
@@ -86,3 +98,33 @@ def card_link_verb(slug: Slug) -> None:
     from draggonnb_pipelines.cli.billing import show_card_link
 
     show_card_link(slug)
+
+
+@billing_app.command("payments")
+def payments_verb(
+    refused: Annotated[bool, typer.Option("--refused", help="Also notices refused in the last seven days.")] = False,
+) -> None:
+    """List the payments that wait, and what a person is asked about them."""
+    from draggonnb_pipelines.cli.payments import show_payments
+
+    show_payments(refused=refused)
+
+
+@billing_app.command("settle")
+def settle_verb(
+    payment: PaymentId,
+    way: Annotated[Way, typer.Option("--as", help="What was done at PayFast, or here.", show_default=False)],
+    note: Annotated[str, typer.Option(help="What exactly, for whoever asks later.", show_default=False)],
+) -> None:
+    """Say that a payment that waits for a person is dealt with. Moves no money."""
+    from draggonnb_pipelines.cli.payments import settle
+
+    settle(payment, way, note=note)
+
+
+@billing_app.command("recheck")
+def recheck_verb(payment: PaymentId) -> None:
+    """Check a refused notice again, after a wrong passphrase or network in the settings was mended."""
+    from draggonnb_pipelines.cli.payments import recheck
+
+    recheck(payment)

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 
 import typer
 
-from draggonnb_pipelines.cli import database_probes, installation_probes, network_probes, service_probes
+from draggonnb_pipelines.cli import database_probes, installation_probes, network_probes, service_probes, stack_probes
 from draggonnb_pipelines.cli.findings import Finding, Verdict, fault, ok, skipped, timed
 from draggonnb_pipelines.cli.installation import open_installation
 from draggonnb_pipelines.cli.screen import cell, console, table
@@ -71,6 +71,11 @@ async def _probe(settings: Settings, opened: Settings | None) -> Sequence[Findin
         timed("WhatsApp", service_probes.whatsapp(settings), "check DRAGGONNB_WHATSAPP_TOKEN and the network"),
         timed("SMTP", service_probes.mail(settings), "check DRAGGONNB_SMTP_HOST and the network"),
         timed("Meta", network_probes.meta(settings, today=now.date()), "check DRAGGONNB_META_* and the network"),
+        timed("PayFast", stack_probes.payfast(settings), "check DRAGGONNB_PAYFAST_* and the network"),
+        timed("Supabase", stack_probes.supabase(settings), "check DRAGGONNB_SUPABASE_* and the network"),
+        timed("GitHub", stack_probes.github(settings), "check DRAGGONNB_GITHUB_* and the network"),
+        timed("Vercel", stack_probes.vercel(settings), "check DRAGGONNB_VERCEL_* and the network"),
+        timed("n8n", stack_probes.n8n(settings), "check DRAGGONNB_N8N_* and the network"),
         timed("media storage", network_probes.storage(settings), "check DRAGGONNB_STORAGE_* and the network"),
     ]
     networks = [network_probes.linkedin(settings, today=now.date()), network_probes.x(settings)]

@@ -1,12 +1,12 @@
 """What somebody is asked to pay: a checkout, and the form that their browser posts to PayFast.
 
-Lives here: what a checkout may hold. Not here: the signatures (`payfast_signatures.py`), notices that come back
-(`itn.py`), the calls (`resources/payfast.py`).
+Lives here: what a checkout may hold, PayFast's clock. Not here: the signatures (`payfast_signatures.py`), notices that
+come back (`itn.py`), the calls (`resources/payfast.py`).
 Source: PayFast's "Custom integration" page.
 """
 
 import re
-from datetime import date
+from datetime import date, datetime, timedelta, timezone
 from enum import IntEnum
 from typing import Annotated, Literal, Self
 
@@ -15,6 +15,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 from draggonnb_pipelines.domain.contact_details import email_address, one_line
 from draggonnb_pipelines.domain.payfast_signatures import checkout_signature
 
+# PayFast's clock (South Africa Standard Time); the country has no summer time.
+SAST = timezone(timedelta(hours=2), "SAST")
 MIN_AMOUNT_CENTS = 500
 MAX_AMOUNT_CENTS = 99_999_999
 _WEB_ADDRESS = re.compile(r"https?://[!-~]{1,2000}")
@@ -30,6 +32,11 @@ class Frequency(IntEnum):
     QUARTERLY = 4
     BIANNUAL = 5
     ANNUAL = 6
+
+
+def south_african_day(at: datetime) -> date:
+    """The day by PayFast's clock, by which it charges."""
+    return at.astimezone(SAST).date()
 
 
 def rand(cents: int) -> str:

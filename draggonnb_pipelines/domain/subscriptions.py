@@ -13,13 +13,14 @@ from datetime import date, datetime, timedelta
 from typing import Any, Literal
 from uuid import UUID
 
+from draggonnb_pipelines.domain.payfast import south_african_day
 from draggonnb_pipelines.domain.proration import difference_for_the_rest
 
 Status = Literal["pending", "trial", "active", "past_due", "suspended", "paused", "cancelled", "expired"]
 LIVE: frozenset[str] = frozenset({"trial", "active", "past_due", "suspended", "paused"})
 GRACE = timedelta(days=7)
-# How long before the end of the grace each reminder goes out.
-REMINDERS = {"payment_reminder": timedelta(days=4), "payment_last_warning": timedelta(days=1)}
+# How many days before the end of the grace each reminder goes out.
+REMINDERS = {"payment_reminder": 4, "payment_last_warning": 1}
 TRIAL_ENDING = timedelta(days=3)
 _ENDED = frozenset({"CANCELLED", "COMPLETE"})
 
@@ -268,13 +269,17 @@ def _money_on_day(now: Subscription, seen: Seen, at: datetime, today: date) -> t
             return now, [Step("recovered", f"{seen.run_date}:{now.version}")]
         ends = now.trial_ends_on if now.status == "trial" else None
         return now, [Step("trial_ending", f"{ends}")] if ends and ends - today <= TRIAL_ENDING else []
-    due, steps = f"{seen.run_date}", []
-    if now.status in ("trial", "active"):
+    steps: list[Step] = []
+    is_new = now.status in ("trial", "active")
+    if is_new:
         now = replace(now, status="past_due", grace_until=now.grace_until or at + GRACE)
-        steps.append(Step("past_due", due, {"locked": seen.status_text == "LOCKED"}))
     if now.status != "past_due" or now.grace_until is None:
         return now, steps
-    if at >= now.grace_until:
-        return replace(now, status="suspended", suspended_at=at), [*steps, Step("suspended", due)]
-    left = now.grace_until - at
-    return now, [*steps, *(Step(kind, due) for kind, before in REMINDERS.items() if left <= before)]
+    # By days, since looks come at any hour. Each time of grace has its own reminders, also for the same charge.
+    ends = south_african_day(now.grace_until)
+    if is_new:
+        steps.append(Step("past_due", f"{ends}", {"locked": seen.status_text == "LOCKED"}))
+    left = (ends - today).days
+    if left <= 0:
+        return replace(now, status="suspended", suspended_at=at), [*steps, Step("suspended", f"{ends}")]
+    return now, [*steps, *(Step(kind, f"{ends}") for kind, before in REMINDERS.items() if left <= before)]

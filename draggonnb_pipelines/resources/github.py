@@ -22,6 +22,7 @@ from draggonnb_pipelines.resources.github_commits import commit_files
 from draggonnb_pipelines.resources.github_wire import (
     API_VERSION,
     ARCHIVED,
+    RIGHTS,
     VENDOR,
     Branch,
     PublicKey,
@@ -66,6 +67,28 @@ class GitHub:
                 return None
             raise
         return read(VENDOR, Repository, answer)
+
+    async def check_access(self, owner: str, template: str) -> None:
+        """The token sees the owner's repositories and the template; of one of the owner's also the key of its secrets.
+
+        Raises:
+            VendorError: CONFIG, owner or template cannot be seen, or it is no template; AUTH or PERMISSION, saying
+                where rights are given; others as sorted.
+        """
+        try:
+            await self._call("GET", f"/orgs/{quote(owner, safe='')}/repos?per_page=1")
+        except VendorError as error:
+            if error.status != 404:
+                raise
+            raise VendorError(
+                VENDOR, ErrorClass.CONFIG, f"the organization {owner} cannot be seen: {RIGHTS}", status=404
+            ) from error
+        holder, _, name = template.partition("/")
+        repo = await self.repo(holder, name)
+        if repo is None or repo.is_template is False:
+            raise VendorError(VENDOR, ErrorClass.CONFIG, f"{template} cannot be seen or is no template: {RIGHTS}")
+        if holder.lower() == owner.lower():
+            await self._call("GET", f"{_path(holder, name)}/actions/secrets/public-key")
 
     async def list_repos(self, owner: str) -> list[Repository]:
         """All repositories of an organization that the token may see, archived ones too.

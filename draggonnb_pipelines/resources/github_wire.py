@@ -56,6 +56,7 @@ class Repository(Wire):
     default_branch: str = "main"
     is_archived: bool = Field(default=False, validation_alias="archived")
     topics: frozenset[str] = frozenset()
+    is_template: bool | None = None
     template: str | None = Field(default=None, validation_alias=AliasPath("template_repository", "full_name"))
     url: str = Field(validation_alias="html_url")
 

@@ -12,13 +12,12 @@ from datetime import date, datetime
 from typing import Any
 from urllib.parse import quote
 
-from draggonnb_pipelines.domain.payfast import Checkout, Frequency, checkout_form
+from draggonnb_pipelines.domain.payfast import SAST, Checkout, Frequency, checkout_form
 from draggonnb_pipelines.domain.payfast_signatures import api_signature
 from draggonnb_pipelines.errors import ErrorClass, VendorError
 from draggonnb_pipelines.resources.exchange import Answer
 from draggonnb_pipelines.resources.http import HttpDoor
 from draggonnb_pipelines.resources.payfast_wire import (
-    SAST,
     VENDOR,
     Sort,
     Subscription,

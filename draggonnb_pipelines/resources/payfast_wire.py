@@ -11,17 +11,15 @@ import json
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta, timezone
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 
-from draggonnb_pipelines.domain.payfast import Frequency
+from draggonnb_pipelines.domain.payfast import SAST, Frequency
 from draggonnb_pipelines.errors import ErrorClass, VendorError
 from draggonnb_pipelines.resources.exchange import Answer
 
 VENDOR = "payfast"
-# PayFast's clock (South Africa Standard Time); the country has no summer time.
-SAST = timezone(timedelta(hours=2), "SAST")
 _BY_STATUS = {
     400: ErrorClass.INPUT,
     401: ErrorClass.CONFIG,  # signature, passphrase, clock or `testing`: no later call would fare better

@@ -19,6 +19,7 @@ VENDOR = "storage"
 HEAD_BYTES = 262_144
 _READ_TIMEOUT_SECONDS = 30.0
 
+_NO_BUCKET = ("not_found", "NoSuchBucket", "Bucket not found")
 # By the word in `error`; the HTTP status is 400 for nearly all of them.
 _BY_NAME = {
     **dict.fromkeys(("not_found", "NoSuchKey", "NoSuchBucket", "Bucket not found"), ErrorClass.INPUT),
@@ -115,6 +116,24 @@ class MediaStorage:
         """
         return (await self._read(url, size, {"Range": f"bytes={start}-{start + size - 1}"})).content
 
+    async def drop_bucket(self, bucket: str) -> bool:
+        """Delete a bucket with all its files; False where there is none. Repeatable at any time.
+
+        Raises:
+            VendorError: RETRY, it is being emptied: the storage queues that; AUTH or PERMISSION; else sorted.
+        """
+        if "/" in bucket or _leaves_its_folder(bucket):
+            raise VendorError(VENDOR, ErrorClass.INPUT, f"{bucket!r} is not the name of a bucket")
+        url = f"{self._base}/bucket/{quote(bucket)}"
+        try:
+            await self._call("POST", f"{url}/empty", bucket, headers=self._headers, json={})
+            await self._call("DELETE", url, bucket, headers=self._headers)
+        except VendorError as error:
+            if error.code in _NO_BUCKET:
+                return False
+            raise
+        return True
+
     async def _read(self, url: str, max_bytes: int, headers: dict[str, str]) -> Answer:
         if not url.startswith(f"{self._base}/") or _leaves_its_folder(urlsplit(url).path.lstrip("/")):
             raise VendorError(VENDOR, ErrorClass.INPUT, "the address is not one of our storage")
@@ -125,7 +144,7 @@ class MediaStorage:
             VENDOR,
             method,
             url,
-            idempotent=True,  # signing leaves nothing behind
+            idempotent=True,  # signing leaves nothing behind, and what is deleted twice is deleted
             sort=lambda response: _sort(response, name),
             read_timeout_seconds=_READ_TIMEOUT_SECONDS,
             **arguments,
@@ -156,6 +175,8 @@ def _sort(response: Answer, name: str) -> VendorError | None:
     message = f"HTTP {stated}, {word}" if word else f"HTTP {stated}"
     if stated == 404:
         message = f"the file {name} is not in the storage"
+    elif stated == 409:  # we upload nothing: only a bucket that is not empty yet conflicts
+        error_class, message = ErrorClass.RETRY, f"the bucket {name} is still being emptied"
     elif stated == 416:
         message = f"the file {name} is empty"
     return VendorError(VENDOR, error_class, message, status=status, code=word)

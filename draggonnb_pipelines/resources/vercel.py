@@ -72,6 +72,14 @@ class Vercel:
                 return None
             raise
 
+    async def check_access(self) -> None:
+        """The token sees the team's projects.
+
+        Raises:
+            VendorError: AUTH or PERMISSION, saying where rights are given; others as sorted.
+        """
+        await self._call("GET", "/v10/projects", {"limit": 1})
+
     async def list_projects(self) -> list[Project]:
         """All projects of the team.
 

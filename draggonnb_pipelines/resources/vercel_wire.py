@@ -108,7 +108,7 @@ def sorter(*, unknown: ErrorClass, now: Callable[[], datetime]) -> Sort:
         fault = fault_of(json_of(response))
         rule = judge(ERRORS, status, f"{text_of(fault, 'code')} {text_of(fault, 'message')}", unknown=unknown)
         if status == 403 and any(fault.get(sign) for sign in _TOKEN_SIGNS):
-            rule = Rule(status, ErrorClass.AUTH)
+            rule = Rule(status, ErrorClass.AUTH, words=TOKEN)
         code = _code(fault)
         seconds = _limit_seconds(response, fault, now()) if rule.error_class is ErrorClass.THROTTLED else None
         return refusal(VENDOR, response, rule, code, code=rule.code or code, retry_after_seconds=seconds)

@@ -43,7 +43,7 @@ async def api_keys(ledger: Ledger) -> Resource:
 
 
 async def _find(ledger: Ledger, ref: str, resource: Resource) -> Made | None:
-    with where_to_allow(ledger.stack, KEY_PERMISSIONS):
+    with where_to_allow(ledger.stack.settings, KEY_PERMISSIONS):
         keys = await ledger.stack.supabase.api_keys(ref, reveal=True)
     kind = KINDS[resource.name]
     # Two of one name could only come of calls that met; the vendor lists the older one first.
@@ -51,7 +51,7 @@ async def _find(ledger: Ledger, ref: str, resource: Resource) -> Made | None:
 
 
 async def _make(ledger: Ledger, ref: str, resource: Resource) -> Made:
-    with where_to_allow(ledger.stack, KEY_PERMISSIONS):
+    with where_to_allow(ledger.stack.settings, KEY_PERMISSIONS):
         return _made(await ledger.stack.supabase.create_api_key(ref, KINDS[resource.name], resource.name))
 
 

@@ -17,6 +17,7 @@ from draggonnb_pipelines.domain.books import Entry, Finding, findings_of, gap_fi
 from draggonnb_pipelines.domain.invoices import rand
 from draggonnb_pipelines.domain.itn import ItnRefused, parse_itn
 from draggonnb_pipelines.domain.organizations import AGENCY_SLUG
+from draggonnb_pipelines.domain.payfast import SAST, south_african_day
 from draggonnb_pipelines.domain.reports import (
     CheckOutcome,
     KeyReport,
@@ -25,14 +26,13 @@ from draggonnb_pipelines.domain.reports import (
     StepReport,
     markdown_text,
 )
-from draggonnb_pipelines.resources.payfast_wire import SAST, Transaction
+from draggonnb_pipelines.resources.payfast_wire import Transaction
 from draggonnb_pipelines.resources.postgres import Connection
 from draggonnb_pipelines.resources.stack import Stack
 from draggonnb_pipelines.sql import load_queries
 from draggonnb_pipelines.workflows.inbox_batches import organizations_by_slug
 from draggonnb_pipelines.workflows.invoices import SERIES
 from draggonnb_pipelines.workflows.payments import RAW
-from draggonnb_pipelines.workflows.subscription_changes import south_african_day
 
 BOOKS = load_queries("books")
 RECEIVED = "FUNDS_RECEIVED"
@@ -161,6 +161,9 @@ async def compare_books(stack: Stack, run_id: str, keys: Sequence[PartitionKey])
             findings += await _gaps(conn, south_african_day(now))
         await _keep(conn, findings, ids, with_unowned, now)
         read = {row["day"]: row["read_at"] async for row in BOOKS.days_read(conn, days=[key.day for key in keys])}
+    of_day: dict[tuple[Any, date], list[Entry]] = defaultdict(list)
+    for entry in entries:
+        of_day[entry.organization_id, entry.day].append(entry)
     done: dict[PartitionKey, KeyReport] = {}
     failed, waiting = {}, {}
     for key in keys:
@@ -171,7 +174,7 @@ async def compare_books(stack: Stack, run_id: str, keys: Sequence[PartitionKey])
             waiting[key] = reason
         else:
             owners = {organization.id, None} if key.slug == AGENCY_SLUG else {organization.id}
-            mine = [entry for entry in entries if entry.organization_id in owners and entry.day == key.day]
+            mine = [entry for owner in owners for entry in of_day[owner, key.day]]
             open_ones = [one for one in findings if one.organization_id in owners and one.day <= key.day]
             done[key] = _report(mine, open_ones)
     return StepReport(done=done, failed=failed, waiting=waiting)

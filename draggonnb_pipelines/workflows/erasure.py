@@ -9,7 +9,6 @@ certificate, all or nothing.
 """
 
 import asyncio
-from pathlib import Path
 from typing import Any
 
 from psycopg.types.json import Jsonb
@@ -20,9 +19,10 @@ from draggonnb_pipelines.resources.postgres import Connection
 from draggonnb_pipelines.resources.stack import Stack
 from draggonnb_pipelines.sql import load_queries
 from draggonnb_pipelines.workflows.erasure_certificate import certificate_of, write_certificate
+from draggonnb_pipelines.workflows.export_bundle import drop_bundles
 from draggonnb_pipelines.workflows.offboarding import note_trouble, offboarding_of
 from draggonnb_pipelines.workflows.organizations import ORGANIZATIONS
-from draggonnb_pipelines.workflows.removal import let_dead_run_go, remove_stack
+from draggonnb_pipelines.workflows.removal import drop_media, let_dead_run_go, remove_stack
 from draggonnb_pipelines.workflows.stack_clients import ledger_of
 from draggonnb_pipelines.workflows.stack_ledger import Ledger
 
@@ -32,8 +32,8 @@ OFFBOARDING = load_queries("offboarding")
 async def erase(stack: Stack, slug: str, *, by: str) -> dict[str, Any]:
     """Erase a client whose days of grace are over, and return its certificate; again, only that.
 
-    1. at every vendor, backwards  2. its database  3. the export bundle  4. its key, what the master database knows of
-    persons, and the certificate  5. the certificate's files
+    1. at every vendor, backwards, and its media  2. its database  3. the export bundle  4. its key, what the master
+    database knows of persons, and the certificate  5. the certificate's files
 
     Raises:
         OperatorError: it is not leaving, or may still stay.
@@ -67,24 +67,24 @@ async def _begin(stack: Stack, ledger: Ledger) -> dict[str, Any]:
 async def _erase(stack: Stack, ledger: Ledger, row: dict[str, Any], *, by: str) -> None:
     organization = ledger.client.organization
     resources = await remove_stack(ledger)
+    media = await drop_media(stack, organization.slug)
     has_project = any(one.step == "supabase_project" for one in resources)
     if organization.dsn_sealed and not has_project:
         raise NeedsReview(f"the database of {organization.slug} is on a server that we did not make: drop it there")
     database = organization.database_name
     if database:
         await asyncio.to_thread(drop_tenant_database, stack.settings.dsn, database, organization.id)
-    if row["export_path"]:
-        await asyncio.to_thread(Path(row["export_path"]).unlink, missing_ok=True)
+    await asyncio.to_thread(drop_bundles, stack, organization)
     async with stack.master.connection() as conn, conn.transaction():
         counts = await OFFBOARDING.personal_data(conn, organization_id=organization.id)
         await _forget(conn, ledger)
-        certificate = certificate_of(organization, row, resources, database, counts, stack.now())
-        await OFFBOARDING.end_erasure(
+        certificate = certificate_of(organization, row, resources, media, database, counts, stack.now())
+        is_new = await OFFBOARDING.end_erasure(
             conn, organization_id=organization.id, certificate=Jsonb(certificate), now=stack.now()
         )
-        await ORGANIZATIONS.audit(
-            conn, actor=by, action="organization.erased", resource=f"organization:{organization.slug}", metadata="{}"
-        )
+        if is_new:
+            resource = f"organization:{organization.slug}"
+            await ORGANIZATIONS.audit(conn, actor=by, action="organization.erased", resource=resource, metadata="{}")
 
 
 async def _forget(conn: Connection, ledger: Ledger) -> None:

@@ -32,12 +32,14 @@ def certificate_of(
     organization: Organization,
     offboarding: Mapping[str, Any],
     resources: Sequence[Resource],
+    media: str,
     database: str | None,
     counts: Mapping[str, int],
     erased_at: datetime,
 ) -> dict[str, Any]:
     """The certificate as it is stored: JSON, times in ISO 8601."""
     erased = [_of_vendor(one, erased_at) for one in resources]
+    erased.append(_line("media storage", f"bucket media-{organization.slug} with its files", media, erased_at))
     if database:
         erased.append(_line("our server", f"database {database}", "dropped", erased_at))
     erased += [

@@ -1,6 +1,6 @@
 """The export bundle: everything in a client's database, as one zip file that the client takes along.
 
-Lives here: writing it. Not here: when (`offboarding.py`), when it is deleted again (`erasure.py`).
+Lives here: writing and deleting it. Not here: when (`offboarding.py`, `erasure.py`).
 
 A CSV file for each table (as Postgres writes it: an empty field is null, "" is an empty text) and a manifest with
 counts and digests. All tables are read in one snapshot. Rows stream from the database into the file: neither a table
@@ -11,11 +11,14 @@ import asyncio
 import hashlib
 import json
 import os
+import re
+import tempfile
 import zipfile
 from collections.abc import AsyncIterator
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import IO
 
 from psycopg import AsyncCopy, sql
 
@@ -52,34 +55,68 @@ class Bundle:
 
 
 async def write_bundle(stack: Stack, organization: Organization, taken_at: datetime) -> Bundle:
-    """Write the bundle of this moment; a repetition, also after a kill, replaces it as a whole.
+    """Write a bundle of this moment. Its name ends with its digest: two that are written at once never mix.
 
     Args:
         taken_at: aware; part of the file's name.
 
     Raises:
-        TenantUnavailable: the database does not answer, or broke off; no file of the final name is left.
+        TenantUnavailable: the database does not answer, or broke off; no file of a final name is left.
+        FileNotFoundError: the client stays meanwhile, and what was written is gone.
     """
     folder = exports_folder(stack)
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    path = folder / f"{organization.slug}-{taken_at:%Y%m%dT%H%M%SZ}.zip"
-    partial = path.with_suffix(".part")
+    stem = _stem(organization, taken_at)
     # Only we may read it: it holds what the database holds.
-    with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-        with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as bundle:
-            tables = await _write_tables(stack, organization, bundle)
-            manifest = {
-                "organization": organization.slug,
-                "name": organization.name,
-                "taken_at": taken_at.isoformat(),
-                "format": 'CSV (RFC 4180), UTF-8, first line is the header; an empty field is null, "" an empty text',
-                "tables": [asdict(table) for table in tables],
-            }
-            bundle.writestr(MANIFEST, json.dumps(manifest, indent=2, ensure_ascii=False))
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(path)
-    return Bundle(path, await asyncio.to_thread(_digest, path), tuple(tables))
+    handle, name = tempfile.mkstemp(".part", stem, folder)
+    partial = Path(name)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            tables = await _write_zip(stack, organization, taken_at, file)
+        digest = await asyncio.to_thread(_digest, partial)
+        path = await asyncio.to_thread(partial.replace, folder / f"{stem}{digest.hex()[:16]}.zip")
+    except BaseException:
+        partial.unlink(missing_ok=True)  # noqa: ASYNC240 - also where the run is being cancelled
+        raise
+    return Bundle(path, digest, tuple(tables))
+
+
+async def _write_zip(
+    stack: Stack, organization: Organization, taken_at: datetime, file: IO[bytes]
+) -> list[ExportedTable]:
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as bundle:
+        tables = await _write_tables(stack, organization, bundle)
+        manifest = {
+            "organization": organization.slug,
+            "name": organization.name,
+            "taken_at": taken_at.isoformat(),
+            "format": 'CSV (RFC 4180), UTF-8, first line is the header; an empty field is null, "" an empty text',
+            "tables": [asdict(table) for table in tables],
+        }
+        bundle.writestr(MANIFEST, json.dumps(manifest, indent=2, ensure_ascii=False))
+    file.flush()
+    os.fsync(file.fileno())
+    return tables
+
+
+def keep_one_bundle(stack: Stack, organization: Organization, taken_at: datetime, path: Path) -> None:
+    """Delete other bundles of the same leave-taking, such as one that a killed run had finished."""
+    for other in exports_folder(stack).glob(f"{_stem(organization, taken_at)}*.zip"):
+        if other != path:
+            other.unlink(missing_ok=True)
+
+
+def drop_bundles(stack: Stack, organization: Organization) -> None:
+    """Delete every copy of this client's data that we have, also what a killed run left half written."""
+    folder = exports_folder(stack)
+    ours = re.compile(rf"{re.escape(organization.slug)}-\d{{8}}T\d{{6}}Z-.+\.(zip|part)")
+    for path in folder.iterdir() if folder.is_dir() else ():
+        if ours.fullmatch(path.name):
+            path.unlink(missing_ok=True)
+
+
+def _stem(organization: Organization, taken_at: datetime) -> str:
+    return f"{organization.slug}-{taken_at:%Y%m%dT%H%M%SZ}-"
 
 
 def exports_folder(stack: Stack) -> Path:

@@ -45,6 +45,12 @@ async def github_repo(ledger: Ledger) -> Resource:
     return repo
 
 
+def carries_mark(repo: Repository, mark: str, template: str | None) -> bool:
+    """Whether a repository of which only the name is known is the client's. GitHub's names have no case."""
+    is_copy = template is None or (repo.template or "").lower() == template.lower()
+    return is_copy and mark in {*repo.topics, *(repo.description or "").split()}
+
+
 def repository_path(repo: Resource) -> tuple[str, str]:
     """Owner and name as they are now: somebody may have renamed it."""
     owner, _, name = repo.details["full_name"].partition("/")
@@ -60,7 +66,7 @@ async def _repository(ledger: Ledger, planned: Resource) -> Resource:
         repo = await github.repo(owner, resource.name)
         if repo is None:
             return None
-        if repo.template != template or mark not in {*repo.topics, *(repo.description or "").split()}:
+        if str(repo.id) != resource.vendor_id and not carries_mark(repo, mark, template):
             if repo.full_name.lower() != f"{owner}/{resource.name}".lower():
                 return None  # a stranger's that was renamed: GitHub only still leads there from its old name
             raise NameTaken(VENDOR, repo.full_name, f"it does not carry {mark} or is not made from {template}")

@@ -14,12 +14,13 @@ import psycopg
 
 from draggonnb_pipelines.domain.invoices import Invoice, Line, Party, day_in_words, invoice_number, rand
 from draggonnb_pipelines.domain.organizations import Organization
+from draggonnb_pipelines.domain.payfast import south_african_day
 from draggonnb_pipelines.errors import TenantUnavailable
 from draggonnb_pipelines.resources.stack import Stack
 from draggonnb_pipelines.sql import load_queries
 from draggonnb_pipelines.workflows.inbox_batches import reason_of
 from draggonnb_pipelines.workflows.notices import Notice, tell
-from draggonnb_pipelines.workflows.subscription_changes import south_african_day
+from draggonnb_pipelines.workflows.payment_alerts import OWNERS, agency_of
 
 INVOICES = load_queries("invoices")
 
@@ -51,7 +52,7 @@ async def deliver_invoices(stack: Stack, organization: Organization) -> str | No
     """Copy them to the client and tell it; why not yet, where its database ought to be there and is not.
 
     The mail is told once by its event key and sent by the outbox under one Message-ID: `mailed_at` says that it is in
-    there.
+    there. Who is leaving has its database put away: the agency's outbox carries its mails.
     """
     if organization.status == "closed":
         return None
@@ -70,7 +71,8 @@ async def deliver_invoices(stack: Stack, organization: Organization) -> str | No
 
 async def _deliver(stack: Stack, organization: Organization, row: Mapping[str, Any]) -> None:
     invoice, url = _invoice_of(row), invoice_url(stack, organization, row["id"])
-    if row["copied_at"] is None:
+    is_leaving = organization.status == "offboarding"
+    if row["copied_at"] is None and not is_leaving:
         names = ("id", "subscription_id", "kind", "period_start", "period_end", "net_cents", "vat_cents")
         names += ("amount_cents", "currency", "status", "issued_at", "paid_at")
         async with stack.tenants.open(organization) as tenant:
@@ -84,12 +86,16 @@ async def _deliver(stack: Stack, organization: Organization, row: Mapping[str, A
         async with stack.master.connection() as conn:
             await INVOICES.copied(conn, id=row["id"], now=stack.now())
     if row["mailed_at"] is None:
-        await tell(stack, organization, [_notice(row["id"], invoice, url, row["buyer"].get("email", ""))])
+        sender = await agency_of(stack) if is_leaving else organization
+        if sender is None:
+            return
+        roles = () if is_leaving else OWNERS
+        await tell(stack, sender, [_notice(row["id"], invoice, url, row["buyer"].get("email", ""), roles)])
         async with stack.master.connection() as conn:
             await INVOICES.mailed(conn, id=row["id"], now=stack.now())
 
 
-def _notice(invoice_id: UUID, invoice: Invoice, url: str, email: str) -> Notice:
+def _notice(invoice_id: UUID, invoice: Invoice, url: str, email: str, roles: tuple[str, ...]) -> Notice:
     amount = rand(invoice.amount_cents)
     what = "; ".join(line.description for line in invoice.lines)
     return Notice(
@@ -103,7 +109,7 @@ def _notice(invoice_id: UUID, invoice: Invoice, url: str, email: str) -> Notice:
         ),
         link=url,
         emails=(email,),
-        roles=("owner",),
+        roles=roles,
     )
 
 

@@ -32,13 +32,13 @@ from draggonnb_pipelines.domain.invoices import (
     vat_within,
 )
 from draggonnb_pipelines.domain.organizations import Organization
+from draggonnb_pipelines.domain.payfast import south_african_day
 from draggonnb_pipelines.domain.reports import KeyReport, Markdown, PartitionKey, StepReport
 from draggonnb_pipelines.errors import DraggonnbError
 from draggonnb_pipelines.resources.postgres import Connection
 from draggonnb_pipelines.resources.stack import Stack
 from draggonnb_pipelines.workflows.inbox_batches import organizations_by_slug, reason_of
 from draggonnb_pipelines.workflows.invoice_delivery import INVOICES, deliver_invoices, invoice_token, store_documents
-from draggonnb_pipelines.workflows.subscription_changes import south_african_day
 
 SERIES = "DRG"
 CLIENTS_AT_ONCE = 4

@@ -15,7 +15,7 @@ from draggonnb_pipelines.domain.provisioning import WEBHOOKS, Resource, webhook_
 from draggonnb_pipelines.errors import ErrorClass, VendorError
 from draggonnb_pipelines.resources.n8n_wire import VENDOR, Workflow
 from draggonnb_pipelines.sql import load_queries
-from draggonnb_pipelines.workflows.organizations import webhook_token
+from draggonnb_pipelines.workflows.organizations import ORGANIZATIONS, webhook_token
 from draggonnb_pipelines.workflows.stack_ledger import Ledger, Made, NameTaken
 
 ONBOARDING = load_queries("onboarding")
@@ -27,8 +27,8 @@ TOKEN_CONTEXT = "n8n_webhooks:token"
 async def n8n_webhooks(ledger: Ledger) -> Resource:
     """The three entries answer with the client's token, each forwarding to our own API; the first one's row.
 
-    1. the rows of intent  2. the token among n8n's credentials  3. each workflow, made or found, published
-    4. the entries in the client's own database
+    1. the rows of intent  2. the token among n8n's credentials  3. each workflow, made or found, published, or not
+    where the client is not served  4. the entries in the client's own database
 
     Raises:
         NameTaken: another workflow has one of the paths.
@@ -62,29 +62,54 @@ async def _publish(ledger: Ledger, kind: str, resource: Resource) -> Resource:
     """One entry, there once and published as it is defined today."""
     n8n = ledger.stack.n8n
     definition = entry_workflow(ledger.client, kind, api_url=ledger.stack.settings.base_url)
+    standing = "running" if await _is_served(ledger) else "stopped"
+
+    async def answering(workflow: Workflow) -> Made:
+        if standing == "stopped":
+            return _made(ledger, await n8n.unpublish(workflow.id), resource, standing)
+        return _made(ledger, await _holding_path(resource, n8n.publish(workflow.id)), resource, standing)
 
     async def find(resource: Resource) -> Made | None:
         workflow = await _ours(ledger, kind, resource)
         if workflow is None:
             return None
-        await ledger.note(resource, _made(ledger, workflow, resource))
+        # Whoever changes the status meanwhile, or kills this, leaves a standing that `align_standings` sees.
+        await ledger.note(resource, _made(ledger, workflow, resource, "changing"))
         await _holding_path(resource, n8n.update_workflow(workflow.id, definition))
-        return _made(ledger, await _holding_path(resource, n8n.publish(workflow.id)), resource)
+        return await answering(workflow)
 
     async def make(resource: Resource) -> Made:
         workflow = await n8n.create_workflow(definition)
         # Known before it is of use: what is not published yet must be removable too.
-        await ledger.note(resource, _made(ledger, workflow, resource))
-        return _made(ledger, await _holding_path(resource, n8n.publish(workflow.id)), resource)
+        await ledger.note(resource, _made(ledger, workflow, resource, "changing"))
+        return await answering(workflow)
 
     return await ledger.ensure(resource, find=find, make=make)
 
 
+async def _is_served(ledger: Ledger) -> bool:
+    """As the master has it now: a run may have read its clients minutes ago."""
+    async with ledger.stack.master.connection() as conn:
+        row = await ORGANIZATIONS.get_organization(conn, slug=ledger.client.slug)
+    return row is not None and row["status"] in ("provisioning", "active")
+
+
+async def entries_of(ledger: Ledger, kind: str, resource: Resource) -> list[Workflow]:
+    """The workflows with our webhook id: those of this name, and the one on record, whatever it is called by now."""
+    n8n, own_id = ledger.stack.n8n, webhook_id(ledger.client, kind)
+    found = {workflow.id: workflow for workflow in await n8n.find_workflows(resource.name)}
+    if resource.vendor_id and resource.vendor_id not in found:
+        try:
+            found[resource.vendor_id] = await n8n.workflow(resource.vendor_id)
+        except VendorError as error:
+            if error.status != 404:
+                raise
+    return [one for one in found.values() if own_id in one.webhook_ids and not one.is_archived]
+
+
 async def _ours(ledger: Ledger, kind: str, resource: Resource) -> Workflow | None:
-    """The workflow with our webhook id. Where a call came in twice, the one in use stays and the other is put away."""
-    own_id = webhook_id(ledger.client, kind)
-    named = await ledger.stack.n8n.find_workflows(resource.name)
-    ours = [workflow for workflow in named if own_id in workflow.webhook_ids]
+    """Where a call came in twice, the workflow in use stays and the other is put away."""
+    ours = await entries_of(ledger, kind, resource)
     ours.sort(key=lambda workflow: (not workflow.is_active, workflow.id != resource.vendor_id, workflow.id))
     for spare in ours[1:]:
         await ledger.stack.n8n.archive(spare.id)
@@ -100,6 +125,6 @@ async def _holding_path(resource: Resource, call: Any) -> Workflow:
         raise
 
 
-def _made(ledger: Ledger, workflow: Workflow, resource: Resource) -> Made:
-    details: Mapping[str, Any] = {"workflow": workflow.name}
+def _made(ledger: Ledger, workflow: Workflow, resource: Resource, standing: str) -> Made:
+    details: Mapping[str, Any] = {"workflow": workflow.name, "standing": standing}
     return Made(workflow.id, ledger.stack.n8n.webhook_url(resource.name), details)

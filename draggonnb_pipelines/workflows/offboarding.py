@@ -10,14 +10,13 @@ read-only: nothing is lost, and nothing is served.
 import asyncio
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 from draggonnb_pipelines.domain.provisioning import Resource, project_name, repo_name
 from draggonnb_pipelines.errors import DraggonnbError, OperatorError
 from draggonnb_pipelines.resources.stack import Stack
 from draggonnb_pipelines.sql import load_queries
-from draggonnb_pipelines.workflows.export_bundle import write_bundle
+from draggonnb_pipelines.workflows.export_bundle import drop_bundles, keep_one_bundle, write_bundle
 from draggonnb_pipelines.workflows.removal import REMOVAL, let_dead_run_go
 from draggonnb_pipelines.workflows.removal_calls import our_repo
 from draggonnb_pipelines.workflows.stack_clients import ledger_of
@@ -44,6 +43,8 @@ async def offboard(stack: Stack, slug: str, *, by: str, reason: str = "") -> dic
         await follow_status(ledger)
         if row["state"] == "exporting":
             await _export(stack, ledger, row["created_at"])
+        if (now := await offboarding_of(stack, ledger))["state"] != "grace":
+            raise OperatorError(f"{slug} is {now['state']} meanwhile", remedy="nothing of it is put away")
         await _retire(ledger)
     except DraggonnbError as error:
         await note_trouble(stack, ledger, error)
@@ -61,9 +62,20 @@ async def withdraw(stack: Stack, slug: str, *, by: str) -> bool:
         VendorError: sorted.
     """
     ledger = await ledger_of(stack, slug)
+    async with stack.master.connection() as conn:
+        await OFFBOARDING.withdraw(conn, organization_id=ledger.client.organization.id)
+    return await end_withdrawal(stack, slug, by=by)
+
+
+async def end_withdrawal(stack: Stack, slug: str, *, by: str) -> bool:
+    """What `withdraw` has begun comes to its end; it begins nothing.
+
+    Raises:
+        OperatorError, NotYet, VendorError: as `withdraw`.
+    """
+    ledger = await ledger_of(stack, slug)
     organization_id = ledger.client.organization.id
     async with stack.master.connection() as conn:
-        await OFFBOARDING.withdraw(conn, organization_id=organization_id)
         row = await OFFBOARDING.offboarding_of(conn, organization_id=organization_id)
     if row is None or row["state"] != "withdrawn":
         state = row["state"] if row else "not leaving"
@@ -71,10 +83,11 @@ async def withdraw(stack: Stack, slug: str, *, by: str) -> bool:
     if row["finished_at"] is not None:
         return False
     await _revive(ledger)
-    await set_status(stack, ledger, ["offboarding"], row["status_before"], by=by, reason="offboarding withdrawn")
+    async with stack.master.connection() as conn:
+        status = await OFFBOARDING.status_to_return(conn, organization_id=organization_id)
+    await set_status(stack, ledger, ["offboarding"], status, by=by, reason="offboarding withdrawn")
     await follow_status(await ledger_of(stack, slug))
-    if row["export_path"]:
-        await asyncio.to_thread(Path(row["export_path"]).unlink, missing_ok=True)
+    await asyncio.to_thread(drop_bundles, stack, ledger.client.organization)
     async with stack.master.connection() as conn, conn.transaction():
         await OFFBOARDING.give_provisioning_back(conn, organization_id=organization_id)
         await OFFBOARDING.end_withdrawal(conn, organization_id=organization_id, now=stack.now())
@@ -126,15 +139,23 @@ async def _begin(stack: Stack, ledger: Ledger, *, by: str, reason: str) -> Mappi
 
 
 async def _export(stack: Stack, ledger: Ledger, begun_at: datetime) -> None:
-    bundle = await write_bundle(stack, ledger.client.organization, begun_at)
+    organization = ledger.client.organization
+    try:
+        bundle = await write_bundle(stack, organization, begun_at)
+    except FileNotFoundError as error:
+        raise OperatorError(f"{organization.slug} stays", remedy="it was withdrawn while it was exported") from error
     async with stack.master.connection() as conn:
-        await OFFBOARDING.begin_grace(
+        is_the_one = await OFFBOARDING.begin_grace(
             conn,
-            organization_id=ledger.client.organization.id,
+            organization_id=organization.id,
             export_path=str(bundle.path),
             export_sha256=bundle.sha256,
             erase_after=stack.now() + GRACE,
         )
+    if is_the_one:
+        await asyncio.to_thread(keep_one_bundle, stack, organization, begun_at, bundle.path)
+    elif str(bundle.path) != (await offboarding_of(stack, ledger))["export_path"]:
+        await asyncio.to_thread(bundle.path.unlink, missing_ok=True)
 
 
 async def _retire(ledger: Ledger) -> None:

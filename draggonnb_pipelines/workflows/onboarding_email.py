@@ -49,6 +49,8 @@ async def onboarding_email(ledger: Ledger) -> Resource:
         auth = await _auth(ledger)
         wanted = stable_id(client, client.owner_email.lower())
         user = await auth.create_user(wanted, client.owner_email, user_metadata=metadata)
+        if resource.vendor_id and resource.vendor_id != user.id:
+            await auth.delete_user(UUID(resource.vendor_id))  # the address was corrected: the other is a stranger's
         return Made(user.id)
 
     async def welcome(resource: Resource) -> Made:
@@ -83,7 +85,8 @@ async def _introduce(ledger: Ledger, auth_user_id: UUID) -> None:
     phone = None
     with suppress(Unusable):  # a number that nobody can call is left out, and no reason to stop
         phone = phone_e164(client.owner_phone or "", region_of(client.organization.locale))
-    async with ledger.stack.tenants.open(client.organization) as tenant:
+    async with ledger.stack.tenants.open(client.organization) as tenant, tenant.conn.transaction():
+        await ONBOARDING.retire_other_owners(tenant.conn, email=client.owner_email)
         await ONBOARDING.put_first_person(
             tenant.conn,
             auth_user_id=auth_user_id,

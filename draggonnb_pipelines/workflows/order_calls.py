@@ -11,7 +11,7 @@ from typing import Any
 
 from psycopg.types.json import Jsonb
 
-from draggonnb_pipelines.domain.payfast import MIN_AMOUNT_CENTS, rand
+from draggonnb_pipelines.domain.payfast import MIN_AMOUNT_CENTS, rand, south_african_day
 from draggonnb_pipelines.domain.subscriptions import (
     PlanChange,
     Step,
@@ -33,7 +33,6 @@ from draggonnb_pipelines.workflows.subscription_changes import (
     open_token,
     planned_amount,
     read_subscription,
-    south_african_day,
     write_change,
 )
 
@@ -199,7 +198,7 @@ async def _token(stack: Stack, order: Order) -> str:
     async with stack.master.connection() as conn:
         token = await open_token(stack, conn, order["subscription_id"])
     if token is None:
-        raise NotNow("PayFast's token is not known yet: it comes with the first notice", timedelta(hours=1))
+        raise NeedsReview("PayFast's token of this subscription is not known: do it at PayFast (Subscriptions)")
     return token
 
 

@@ -4,9 +4,9 @@ Lives here: the words, and how many mails a flood of forgeries is worth. Not her
 (`payments.py`), sending (`notices.py`).
 """
 
-import hashlib
 import logging
 from collections.abc import Mapping, Sequence
+from datetime import date, timedelta
 from typing import Any
 
 from draggonnb_pipelines.domain.organizations import AGENCY_SLUG, Organization
@@ -19,8 +19,10 @@ from draggonnb_pipelines.workflows.payment_effects import PAYMENTS
 log = logging.getLogger(__name__)
 OWNERS = ("owner",)
 ROWS_AT_ONCE = 500
-# Anybody may send forgeries to a public address: beyond so many at a time one mail names them all.
-MAILS_AT_ONCE = 10
+# Anybody may send forgeries to a public address: beyond so many a day one mail names those of the moment, and no other
+# comes that day. What PayFast's own address signed is told of always.
+MAILS_A_DAY = 10
+NAMED_AT_ONCE = 50
 
 
 async def agency_of(stack: Stack) -> Organization | None:
@@ -37,26 +39,32 @@ async def tell_refused(stack: Stack) -> None:
         TenantUnavailable: the agency's database is away; they wait.
     """
     while True:
+        now = stack.now()
         async with stack.master.connection() as conn:
             rows = [row async for row in PAYMENTS.untold(conn, row_limit=ROWS_AT_ONCE)]
+            told = await PAYMENTS.told_lately(conn, since=now - timedelta(days=1)) if rows else 0
         if not rows:
             return
         agency = await agency_of(stack)
         if agency is None:
             log.warning("%d notices of payments were refused, and there is no agency to tell", len(rows))
             return
-        await tell(stack, agency, _notices(rows))
+        await tell(stack, agency, _notices(rows, max(MAILS_A_DAY - told, 0), now.date()))
         async with stack.master.connection() as conn:
-            await PAYMENTS.told(conn, ids=[row["id"] for row in rows], now=stack.now())
+            await PAYMENTS.told(conn, ids=[row["id"] for row in rows], now=now)
 
 
-def _notices(rows: Sequence[Mapping[str, Any]]) -> list[Notice]:
-    parked = [row for row in rows if row["state"] == "needs_review"]
-    refused = [row for row in rows if row["state"] == "rejected"]
-    notices = [_of_one(row) for row in [*parked, *refused[:MAILS_AT_ONCE]]]
-    if rest := refused[MAILS_AT_ONCE:]:
-        notices.append(_of_many(rest))
+def _notices(rows: Sequence[Mapping[str, Any]], mails_left: int, day: date) -> list[Notice]:
+    strangers = [row for row in rows if row["state"] == "rejected" and not _is_payfasts(row)]
+    others = [row for row in rows if row["state"] == "needs_review" or _is_payfasts(row)]
+    notices = [_of_one(row) for row in [*others, *strangers[:mails_left]]]
+    if rest := strangers[mails_left:]:
+        notices.append(_of_many(rest, day))
     return notices
+
+
+def _is_payfasts(row: Mapping[str, Any]) -> bool:
+    return bool(row["checks"].get("signature") and row["checks"].get("source"))
 
 
 def _of_one(row: Mapping[str, Any]) -> Notice:
@@ -75,12 +83,15 @@ def _of_one(row: Mapping[str, Any]) -> Notice:
     return Notice(f"payment:{row['id']}:{row['state']}", "payment_refused", subject, lines, roles=OWNERS)
 
 
-def _of_many(rows: Sequence[Mapping[str, Any]]) -> Notice:
-    names = hashlib.sha256("".join(str(row["id"]) for row in rows).encode()).hexdigest()[:32]
-    lines = ["Somebody may be trying out forgeries. Nothing was changed by any of them."]
-    lines += [f"{row['received_at']:%Y-%m-%d %H:%M} UTC, {row['source_ip']}: {row['reason']}" for row in rows]
+def _of_many(rows: Sequence[Mapping[str, Any]], day: date) -> Notice:
+    lines = [
+        "Somebody may be trying out forgeries. Nothing was changed by any of them. No mail comes of more of them "
+        "today: `draggonnb billing payments --refused` shows them."
+    ]
+    named = rows[:NAMED_AT_ONCE]
+    lines += [f"{row['received_at']:%Y-%m-%d %H:%M} UTC, {row['source_ip']}: {row['reason']}" for row in named]
     subject = f"{len(rows)} more payment notices were refused"
-    return Notice(f"payments:{names}", "payment_refused", subject, tuple(lines), roles=OWNERS)
+    return Notice(f"payments:refused:{day}", "payment_refused", subject, tuple(lines), roles=OWNERS)
 
 
 def described(row: Mapping[str, Any]) -> str:

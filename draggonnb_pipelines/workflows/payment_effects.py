@@ -18,7 +18,7 @@ from psycopg.types.json import Jsonb
 
 from draggonnb_pipelines.domain.inbox import webhook_secret_context
 from draggonnb_pipelines.domain.itn import CANCELLED, COMPLETE
-from draggonnb_pipelines.domain.payfast import rand
+from draggonnb_pipelines.domain.payfast import rand, south_african_day
 from draggonnb_pipelines.domain.slugs import free_slug
 from draggonnb_pipelines.domain.subscriptions import (
     Step,
@@ -38,7 +38,6 @@ from draggonnb_pipelines.workflows.subscription_changes import (
     keep_token,
     lock_subscription,
     possible_amounts,
-    south_african_day,
     token_sha256,
     write_change,
 )
@@ -136,7 +135,7 @@ class _Application:
             found = await SUBSCRIPTIONS.id_by_token(self.conn, token_sha256=token_sha256(self.token))
         if found is None:
             raise NeedsReview("PayFast sent it, but no subscription of ours is meant")
-        subscription = await lock_subscription(self.conn, found)
+        subscription = await self._of_a_client(found)
         if self.token:
             await self._refuse_anothers_token(subscription.id)
             await keep_token(self.stack, self.conn, subscription.id, self.token)
@@ -148,6 +147,16 @@ class _Application:
                     "paid twice: this checkout has a subscription already; cancel the second agreement at PayFast "
                     "(Dashboard, Subscriptions) and refund this payment"
                 )
+        return subscription
+
+    async def _of_a_client(self, subscription_id: UUID) -> Subscription:
+        """The subscription, locked; only its end may come after its client's."""
+        subscription = await lock_subscription(self.conn, subscription_id)
+        is_money = self.payment["payment_status"] == COMPLETE
+        if is_money and await PAYMENTS.has_left(self.conn, organization_id=subscription.organization_id):
+            raise NeedsReview(
+                "the client has left: cancel its agreement at PayFast (Dashboard, Subscriptions), refund this payment"
+            )
         return subscription
 
     async def _refuse_anothers_token(self, subscription_id: UUID | None) -> None:
@@ -225,10 +234,13 @@ class _Application:
             after = after_trial_start(before, ends, agreed["trial_days"])
             return await self._done("other", before, after, ends, *steps)
         day = self.payment["billing_date"] or await self._unnamed_period(before)
-        if gross not in await possible_amounts(self.conn, before.id, day) | {agreed["first_cents"]}:
-            raise NeedsReview(f"R{rand(gross)} was paid for {day}, which is not what is charged for that period")
         if await PAYMENTS.period_paid(self.conn, subscription_id=before.id, billing_date=day):
-            raise NeedsReview(f"the period from {day} is paid already: refund this payment at PayFast")
+            # What PayFast charges once the next month is due is for that, whichever day it names.
+            if before.paid_until is None or await self._charged_on() < before.paid_until:
+                raise NeedsReview(f"the period from {day} is paid already: refund this payment at PayFast")
+            day = await self._unnamed_period(before)
+        if gross not in await possible_amounts(self.conn, before, day):
+            raise NeedsReview(f"R{rand(gross)} was paid for {day}, which is not what is charged for that period")
         today = south_african_day(self.stack.now())
         after = after_payment(before, day, today, agreed["trial_days"])
         paid = Step("paid", self._payment_name, {"amount_cents": gross, "period_from": f"{day}"})
@@ -242,7 +254,11 @@ class _Application:
         """The notice, or the history, of a charge that we asked for; it settles the order too."""
         if self.payment["amount_gross_cents"] != order["amount_cents"]:
             raise NeedsReview(f"R{rand(order['amount_cents'])} was to be charged, another amount was")
-        subscription = await lock_subscription(self.conn, order["subscription_id"])
+        if before := await PAYMENTS.charge_taken(self.conn, m_payment_id=self.payment["m_payment_id"]):
+            raise NeedsReview(
+                f"charged twice: PayFast's payment {before} was for this order; refund this one at PayFast"
+            )
+        subscription = await self._of_a_client(order["subscription_id"])
         if self.token:
             known = await SUBSCRIPTIONS.token_of(self.conn, id=subscription.id)
             if known["payfast_token_sha256"] is None or bytes(known["payfast_token_sha256"]) != token_sha256(

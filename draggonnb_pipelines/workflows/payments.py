@@ -229,11 +229,6 @@ async def _expected(conn: Connection, itn: Itn) -> frozenset[int]:
         # Before the first payment a later one may come: PayFast sends each notice until it is taken.
         return frozenset({meant["first_cents"], meant["recurring_cents"]}) if meant["checkout_id"] else frozenset()
     subscription = await read_subscription(conn, meant["subscription_id"])
-    first = subscription.trial_ends_on or subscription.started_on
-    day = itn.billing_date or subscription.paid_until or first
-    if day is None:
-        return frozenset()
-    due = await possible_amounts(conn, subscription.id, day)
-    if meant["first_cents"] is not None and (first is None or day <= first):
-        due.add(meant["first_cents"])
-    return frozenset(due)
+    # The day that it names, or the next that is due: which of them it is for is told by what was paid before.
+    days = {day for day in (itn.billing_date, subscription.paid_until) if day}
+    return frozenset().union(*[await possible_amounts(conn, subscription, day) for day in days])

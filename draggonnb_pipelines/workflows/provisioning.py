@@ -81,13 +81,16 @@ async def run_step(stack: Stack, run_id: str, step: str, slugs: Sequence[str]) -
     async with stack.master.connection() as conn:
         await PROVISIONING.take_named(conn, slugs=list(slugs), run_id=run_id, now=stack.now())
         rows = [row async for row in PROVISIONING.clients_of(conn, slugs=list(slugs))]
+        stands = {row["slug"]: row["steps"] async for row in PROVISIONING.steps_done(conn, slugs=list(slugs))}
+    before = STEPS[: STEPS.index(step)]
+    missing = {row["slug"]: [one for one in before if one not in stands.get(row["slug"], ())] for row in rows}
     permits = asyncio.Semaphore(stack.settings.provision_clients_at_once)
     ends = time.monotonic() + stack.settings.provision_patience_seconds
-    work = (_Work(stack, run_id, step, client_of(row), row).until_it_ends(permits, ends) for row in rows)
-    done = await asyncio.gather(*work)
+    work = [_Work(stack, run_id, step, client_of(row), row, missing[row["slug"]]) for row in rows]
+    done = await asyncio.gather(*(one.until_it_ends(permits, ends) for one in work))
     ids = [end.client.organization.id for end in done if end.resource]
     async with stack.master.connection() as conn:
-        await PROVISIONING.note_progress(conn, organization_ids=ids, run_id=run_id, step=step)
+        await PROVISIONING.note_progress(conn, organization_ids=ids, run_id=run_id, step=step, steps=list(STEPS))
         if step == STEPS[-1]:
             await PROVISIONING.finish_clients(
                 conn, organization_ids=ids, steps=list(STEPS), run_id=run_id, now=stack.now()
@@ -120,12 +123,22 @@ class _Work:
     step: str
     client: Client
     row: Mapping[str, Any]
+    missing: Sequence[str] = ()
+
+    @property
+    def _comes_again(self) -> bool:
+        """Whether a later run takes it up by itself: nobody waits for one that stands already."""
+        return self.row["state"] == "running"
 
     async def until_it_ends(self, permits: asyncio.Semaphore, ends: float) -> StepEnd:
         """Until it is done or fails, or the run's patience is over (`ends`, monotonic seconds)."""
         row = self.row
-        if row["run_id"] != self.run_id and not (row["state"] is None and self.step in FOR_EVERYBODY):
+        if row["run_id"] != self.run_id and not _is_for_everybody(row, self.step):
             return StepEnd(self.client, reason=_not_ours(row))
+        if self.missing and self._comes_again:  # chosen in the UI: its turn comes in a run of all steps
+            reason = f"{self.step} comes after {self.missing[0]}, which is not done"
+            await self._let_go("waiting", reason, 0)
+            return StepEnd(self.client, reason=reason, waits=True)
         ledger = Ledger(self.stack, self.client, self.run_id)
         while True:
             try:
@@ -135,7 +148,7 @@ class _Work:
                 pause = min(wait.seconds, self.stack.settings.provision_poll_seconds)
                 if time.monotonic() + pause > ends:
                     await self._let_go("waiting", wait.reason, wait.seconds)
-                    return StepEnd(self.client, reason=wait.reason, waits=True)
+                    return StepEnd(self.client, reason=wait.reason, waits=self._comes_again)
                 await asyncio.sleep(pause)
             except Exception as error:  # one client's trouble, of whatever kind, is its own
                 if not isinstance(error, DraggonnbError | psycopg.Error):
@@ -152,6 +165,8 @@ class _Work:
         if isinstance(error, VendorError) and error.retry_after_seconds:
             seconds = max(seconds, error.retry_after_seconds)
         await self._let_go("waiting", reason, seconds, counts=True)
+        if not self._comes_again:
+            return StepEnd(self.client, reason=f"{reason}; materialize its partition again")
         return StepEnd(self.client, reason=f"{reason}; tried again in {seconds:.0f} s", waits=True)
 
     async def _let_go(self, state: str, reason: str, seconds: float, *, counts: bool = False) -> None:
@@ -180,7 +195,13 @@ def _passes(error: Exception) -> bool:
     return isinstance(error, TenantUnavailable | psycopg.OperationalError)
 
 
+def _is_for_everybody(row: Mapping[str, Any], step: str) -> bool:
+    return row["state"] is None and step in FOR_EVERYBODY and row["status"] != "closed"
+
+
 def _not_ours(row: Mapping[str, Any]) -> str:
+    if row["status"] == "closed":
+        return "it is closed"
     if row["state"] is None:
         return "it was made by `tenant create`: it has no owner to welcome and no stack to set up"
     if row["state"] in ("aborting", "aborted"):

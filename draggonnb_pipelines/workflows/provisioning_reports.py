@@ -39,13 +39,13 @@ async def set_up(stack: Stack, run_id: str, step: str, keys: Sequence[PartitionK
 
 
 def stack_table(resources: Sequence[Resource]) -> str:
-    """A client's stack as Markdown: what, where, since when, our mark, its state and its cost a month."""
-    lines = ["| step | name | state | since | mark | USD / month |", "|---|---|---|---|---|---|"]
+    """A client's stack as Markdown: what, where, its state, since when, and its cost a month."""
+    lines = ["| step | name | state | since (UTC) | USD / month |", "|---|---|---|---|---|"]
     for one in resources:
-        since = f"{one.ready_at:%Y-%m-%d %H:%M}" if one.ready_at else ""
+        since = f"{one.ready_at:%Y-%m-%d\u00a0%H:%M}" if one.ready_at else ""
         name = markdown_link(markdown_text(one.name), one.url)
         cost = f"{one.monthly_cents / 100:.2f}" if one.monthly_cents else ""
-        lines.append(f"| {one.step} | {name} | {one.state} | {since} | `{one.mark}` | {cost} |")
+        lines.append(f"| {one.step} | {name} | {one.state} | {since} | {cost} |")
     return "\n".join(lines)
 
 
@@ -56,6 +56,7 @@ async def _report(stack: Stack, run_id: str, client: Client, resource: Resource)
         "vendor": resource.vendor,
         "vendor id": resource.vendor_id,
         "link": Link(resource.url) if resource.url else None,
+        "mark of all": client.mark,
         "stack": Markdown(stack_table(resources)),
     }
     return KeyReport(rows=sum(one.step == resource.step for one in resources), metadata=details)

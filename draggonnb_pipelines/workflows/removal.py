@@ -140,6 +140,7 @@ async def abort(stack: Stack, slug: str, *, by: str) -> list[Resource]:
     if left > 0:
         raise NotYet(f"what the last run of {slug} asked for may still arrive at its vendor", left)
     rows = await remove_stack(ledger)
+    await drop_media(stack, slug)
     async with stack.master.connection() as conn, conn.transaction():
         if await REMOVAL.end_abort(conn, organization_id=organization_id, now=stack.now()):
             await REMOVAL.close_organization(conn, id=organization_id)
@@ -148,6 +149,15 @@ async def abort(stack: Stack, slug: str, *, by: str) -> list[Resource]:
                 conn, actor=by, action="organization.aborted", resource=f"organization:{slug}", metadata=names
             )
     return rows
+
+
+async def drop_media(stack: Stack, slug: str) -> str:
+    """The client's files in the agency's storage; what was done.
+
+    Raises:
+        VendorError: sorted; repeat it.
+    """
+    return "deleted" if await stack.storage.drop_bucket(f"media-{slug}") else "not there, or not any more"
 
 
 async def let_dead_run_go(stack: Stack, ledger: Ledger) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 import psycopg
 
 from draggonnb_pipelines.domain.kickoff import invitation
-from draggonnb_pipelines.domain.n8n_workflows import credential_id, webhook_id
+from draggonnb_pipelines.domain.n8n_workflows import credential_id
 from draggonnb_pipelines.domain.provisioning import WEBHOOKS, Resource, repo_name, webhook_path
 from draggonnb_pipelines.errors import NeedsReview, TenantUnavailable
 from draggonnb_pipelines.resources.github_wire import Repository
@@ -23,7 +23,9 @@ from draggonnb_pipelines.resources.supabase_wire import Project
 from draggonnb_pipelines.resources.vercel_wire import Project as Site
 from draggonnb_pipelines.sql import load_queries
 from draggonnb_pipelines.workflows.client_mails import ClientMail, agency_of, is_planned, plan_mails
+from draggonnb_pipelines.workflows.github_repo import carries_mark
 from draggonnb_pipelines.workflows.kickoff_call import KICKOFF, TENANT
+from draggonnb_pipelines.workflows.n8n_webhooks import entries_of
 from draggonnb_pipelines.workflows.notices import Notice, send_waiting
 from draggonnb_pipelines.workflows.pages import render
 from draggonnb_pipelines.workflows.stack_ledger import Ledger, NotYet
@@ -74,9 +76,13 @@ async def remove_repo(ledger: Ledger, resource: Resource) -> str:
     """The GitHub repository, archived or not."""
     repo = await our_repo(ledger, resource)
     if repo is None:
-        return "none was made"
+        return _not_there(resource)
     await ledger.stack.github.delete(*repo.full_name.split("/"))
     return f"deleted: {repo.full_name}"
+
+
+def _not_there(resource: Resource) -> str:
+    return f"{resource.vendor_id} was gone already" if resource.vendor_id else "none was made"
 
 
 async def our_repo(ledger: Ledger, resource: Resource) -> Repository | None:
@@ -88,15 +94,14 @@ async def our_repo(ledger: Ledger, resource: Resource) -> Repository | None:
         return None
     if resource.vendor_id is not None:
         return repo if str(repo.id) == resource.vendor_id else None
-    is_marked = ledger.client.mark in {*repo.topics, *(repo.description or "").split()}
-    return repo if is_marked and repo.template == resource.details.get("template", repo.template) else None
+    return repo if carries_mark(repo, ledger.client.mark, resource.details.get("template")) else None
 
 
 async def remove_site(ledger: Ledger, resource: Resource) -> str:
     """The Vercel project with its domain, variables and deployments."""
     site = await _our_site(ledger, resource)
     if site is None:
-        return "none was made"
+        return _not_there(resource)
     await ledger.stack.vercel.delete_project(site.id)
     return f"deleted: {site.id}"
 
@@ -116,8 +121,8 @@ async def _our_site(ledger: Ledger, resource: Resource) -> Site | None:
 async def remove_entry(ledger: Ledger, resource: Resource) -> str:
     """One entry workflow in n8n, archived, since n8n keeps what ran; with the last one goes the client's token."""
     client, n8n = ledger.client, ledger.stack.n8n
-    own_ids = {webhook_id(client, kind) for kind in WEBHOOKS if webhook_path(client.slug, kind) == resource.name}
-    ours = [one for one in await n8n.find_workflows(resource.name) if own_ids & one.webhook_ids]
+    kind = resource.name.rpartition("/")[2]
+    ours = await entries_of(ledger, kind, resource)
     for workflow in ours:
         await n8n.archive(workflow.id)
     if resource.name == webhook_path(client.slug, WEBHOOKS[0]):

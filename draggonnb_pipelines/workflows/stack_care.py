@@ -1,5 +1,5 @@
-"""What clients' stacks need from time to time: entries that follow a status, exports and removals that stopped,
-erasures that are due.
+"""What clients' stacks need from time to time: entries that follow a status, exports, returns and removals that
+stopped, erasures that are due.
 
 Lives here: the order, and that one client's trouble is its own. Not here: the verbs themselves (`standing.py`,
 `removal.py`, `erasure.py`).
@@ -15,7 +15,7 @@ from draggonnb_pipelines.errors import DraggonnbError
 from draggonnb_pipelines.resources.stack import Stack
 from draggonnb_pipelines.workflows.erasure import OFFBOARDING, erase
 from draggonnb_pipelines.workflows.inbox_batches import reason_of
-from draggonnb_pipelines.workflows.offboarding import offboard
+from draggonnb_pipelines.workflows.offboarding import end_withdrawal, offboard
 from draggonnb_pipelines.workflows.removal import abort
 from draggonnb_pipelines.workflows.stack_ledger import PROVISIONING
 from draggonnb_pipelines.workflows.standing import align_standings
@@ -38,11 +38,14 @@ async def care_for_stacks(stack: Stack) -> Cared:
     async with stack.master.connection() as conn:
         stopped = [row["slug"] async for row in PROVISIONING.stopped_aborts(conn)]
         exports = [row["slug"] async for row in OFFBOARDING.open_exports(conn)]
+        staying = [row["slug"] async for row in OFFBOARDING.open_withdrawals(conn)]
         due = [row["slug"] async for row in OFFBOARDING.due_erasures(conn, now=stack.now())]
     for slug in stopped:
         await _try(cared, slug, "aborted", lambda slug=slug: abort(stack, slug, by=BY))
     for slug in exports:
         await _try(cared, slug, "exported", lambda slug=slug: offboard(stack, slug, by=BY))
+    for slug in staying:
+        await _try(cared, slug, "stays", lambda slug=slug: end_withdrawal(stack, slug, by=BY))
     for slug in due:
         await _try(cared, slug, "erased", lambda slug=slug: erase(stack, slug, by=BY))
     return cared
@@ -52,6 +55,8 @@ async def _try(cared: Cared, slug: str, what: str, work: Callable[[], Awaitable[
     try:
         await work()
         cared.done.append(f"{slug}: {what}")
-    except (DraggonnbError, psycopg.Error) as error:  # what only waits comes again with the next run
+    except Exception as error:  # one client's trouble, of whatever kind, is its own; it comes again with the next run
+        if not isinstance(error, DraggonnbError | psycopg.Error):
+            log.exception("%s broke before it was %s", slug, what)
         cared.troubles[slug] = reason_of(error)
         log.warning("%s is not %s yet: %s", slug, what, reason_of(error))

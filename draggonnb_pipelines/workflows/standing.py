@@ -11,7 +11,9 @@ still there when the client is served again.
 import json
 from collections.abc import Collection
 
-from draggonnb_pipelines.errors import OperatorError, VendorError
+import psycopg
+
+from draggonnb_pipelines.errors import DraggonnbError, OperatorError
 from draggonnb_pipelines.resources.stack import Stack
 from draggonnb_pipelines.sql import load_queries
 from draggonnb_pipelines.workflows.inbox_batches import reason_of
@@ -50,7 +52,7 @@ async def align_standings(stack: Stack) -> dict[str, str]:
     for slug in slugs:
         try:
             await follow_status(await ledger_of(stack, slug))
-        except VendorError as error:
+        except (DraggonnbError, psycopg.Error) as error:
             troubles[slug] = reason_of(error)
     return troubles
 

@@ -15,7 +15,6 @@ from uuid import UUID
 from psycopg.types.json import Jsonb
 
 from draggonnb_pipelines.domain.subscriptions import Charge, Step, Subscription, amount_due
-from draggonnb_pipelines.resources.payfast_wire import SAST
 from draggonnb_pipelines.resources.postgres import Connection
 from draggonnb_pipelines.resources.stack import Stack
 from draggonnb_pipelines.sql import load_queries
@@ -23,11 +22,6 @@ from draggonnb_pipelines.sql import load_queries
 SUBSCRIPTIONS = load_queries("subscriptions")
 _SAVED = ("plan_key", "status", "amount_cents", "started_on", "trial_ends_on", "paid_until", "paused_until",
           "grace_until", "cancelled_at", "suspended_at", "next_plan_key", "next_amount_cents", "next_from")  # fmt: skip
-
-
-def south_african_day(at: datetime) -> date:
-    """The day by PayFast's clock, by which it charges."""
-    return at.astimezone(SAST).date()
 
 
 async def lock_subscription(conn: Connection, subscription_id: UUID) -> Subscription:
@@ -87,11 +81,17 @@ async def planned_amount(conn: Connection, subscription_id: UUID, day: date) -> 
     return amount_due(agreed["recurring_cents"], _charges([row async for row in rows]), day)
 
 
-async def possible_amounts(conn: Connection, subscription_id: UUID, day: date) -> set[int]:
-    """What a charge of this day may be: as planned, or as a change of plan that is under way has told PayFast."""
-    planned = await planned_amount(conn, subscription_id, day)
-    rows = [row async for row in SUBSCRIPTIONS.charges_under_way(conn, subscription_id=subscription_id)]
-    return {planned, amount_due(planned, _charges(rows), day)}
+async def possible_amounts(conn: Connection, subscription: Subscription, day: date) -> set[int]:
+    """What a charge of this day may be: as planned, as a change of plan that is under way has told PayFast, and for
+    the first period what the checkout asked for."""
+    planned = await planned_amount(conn, subscription.id, day)
+    rows = [row async for row in SUBSCRIPTIONS.charges_under_way(conn, subscription_id=subscription.id)]
+    amounts = {planned, amount_due(planned, _charges(rows), day)}
+    first = subscription.trial_ends_on or subscription.started_on
+    if first is None or day <= first:
+        agreed = await SUBSCRIPTIONS.agreed(conn, subscription_id=subscription.id)
+        amounts |= {agreed["first_cents"]} - {None}
+    return amounts
 
 
 def _charges(rows: Sequence[Mapping[str, Any]]) -> list[Charge]:

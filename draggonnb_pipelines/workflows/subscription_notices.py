@@ -11,14 +11,16 @@ from typing import Any
 from psycopg.types.json import Jsonb
 
 from draggonnb_pipelines.domain.organizations import Organization
-from draggonnb_pipelines.domain.payfast import rand
+from draggonnb_pipelines.domain.payfast import rand, south_african_day
 from draggonnb_pipelines.domain.provisioning import host_name
 from draggonnb_pipelines.domain.subscriptions import Subscription
 from draggonnb_pipelines.resources.stack import Stack
 from draggonnb_pipelines.workflows.notices import Notice, tell
 from draggonnb_pipelines.workflows.payment_alerts import OWNERS, agency_of
-from draggonnb_pipelines.workflows.subscription_changes import SUBSCRIPTIONS, south_african_day
+from draggonnb_pipelines.workflows.subscription_changes import SUBSCRIPTIONS
 
+# In the other statuses a client's database is not there yet, paused, or gone.
+SERVED = frozenset({"active", "suspended"})
 TOLD_FOR = timedelta(days=3)  # what a run that was killed left untold is told by the next ones
 LATE = frozenset({"past_due", "payment_reminder", "payment_last_warning", "suspended"})
 WORDS: Mapping[str, tuple[str, str]] = {
@@ -67,9 +69,9 @@ async def tell_client(stack: Stack, organization: Organization, subscription: Su
         found = SUBSCRIPTIONS.events_since(conn, subscription_id=subscription.id, since=since, kinds=kinds)
         events = [row async for row in found]
         owner = await SUBSCRIPTIONS.owner_of(conn, organization_id=organization.id) if events else None
-    if not events:
+    if not events or organization.status == "closed":
         return
-    # Before the client has a database the agency's outbox carries it.
+    # Before the client has a database, and once it is put away, the agency's outbox carries it.
     sender = organization if _has_database(organization) else await agency_of(stack)
     if sender is None:
         return
@@ -106,7 +108,7 @@ async def copy_to_client(stack: Stack, organization: Organization, subscription:
 
 
 def _has_database(organization: Organization) -> bool:
-    return bool(organization.database_name or organization.dsn_sealed) and organization.status != "provisioning"
+    return bool(organization.database_name or organization.dsn_sealed) and organization.status in SERVED
 
 
 def _notice(

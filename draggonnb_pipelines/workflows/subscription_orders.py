@@ -17,17 +17,22 @@ from uuid import UUID
 import psycopg
 from psycopg.types.json import Jsonb
 
-from draggonnb_pipelines.domain.payfast import MIN_AMOUNT_CENTS, rand
+from draggonnb_pipelines.domain.payfast import MIN_AMOUNT_CENTS, rand, south_african_day
 from draggonnb_pipelines.domain.subscriptions import Subscription
 from draggonnb_pipelines.errors import DraggonnbError, ErrorClass, NeedsReview, VendorError
-from draggonnb_pipelines.resources.postgres import Connection, MasterDb
+from draggonnb_pipelines.resources.postgres import Connection
 from draggonnb_pipelines.resources.stack import Stack
 from draggonnb_pipelines.workflows.agenda import dead_runs, showing_life
 from draggonnb_pipelines.workflows.inbox_batches import reason_of
 from draggonnb_pipelines.workflows.notices import Notice, tell
 from draggonnb_pipelines.workflows.order_calls import CALLS, ORDERS, NotNow, finish, has_happened
 from draggonnb_pipelines.workflows.payment_alerts import OWNERS, agency_of
-from draggonnb_pipelines.workflows.subscription_changes import SUBSCRIPTIONS, read_subscription, south_african_day
+from draggonnb_pipelines.workflows.subscription_changes import (
+    SUBSCRIPTIONS,
+    open_token,
+    planned_amount,
+    read_subscription,
+)
 
 log = logging.getLogger(__name__)
 VERBS = tuple(CALLS)
@@ -47,41 +52,49 @@ class OrderRefused(DraggonnbError):
 
 
 async def place_order(
-    master: MasterDb, slug: str, verb: str, *, key: str, requested_by: str, now: Any, cycles: int = 1,
-    plan: str | None = None, amount_cents: int | None = None, item: str = "",
+    stack: Stack, slug: str, verb: str, *, key: str, requested_by: str, cycles: int = 1, plan: str | None = None,
+    amount_cents: int | None = None, item: str = "",
 ) -> UUID:  # fmt: skip
     """Place an order for an organization's subscription; the same key again is the same order.
 
     Args:
         key: the identity of the order, 1 to 250 characters.
-        now: the moment, an aware datetime; plans have their prices by its day.
         cycles: of a pause, 1 to 12 months.
         plan: of a change of plan, the new one's key.
         amount_cents: of a charge, R5.00 and more; `item` is what the client reads on its statement.
 
     Raises:
         OrderRefused: no subscription, an unknown verb or plan, an amount out of bounds, a state in which it makes no
-            sense, or another order that is not settled yet.
+            sense, an agreement that PayFast charges itself, or another order that is not settled yet.
+        VendorError: PayFast cannot be asked whether a card may be charged; nothing was placed.
     """
-    async with master.connection() as conn:
+    async with stack.master.connection() as conn:
         if known := await ORDERS.order_of_key(conn, key=key):
             return known["id"]
         subscription_id = await ORDERS.subscription_of_slug(conn, slug=slug)
         if subscription_id is None:
             raise OrderRefused(f"{slug} has no subscription")
         subscription = await read_subscription(conn, subscription_id)
-        arguments: dict[str, Any] = {"item": item[:100]} if item else {}
-        arguments |= {"cycles": cycles} if verb == "pause" else {}
-        arguments |= {"plan": plan} if verb == "change_plan" else {}
+        token = await open_token(stack, conn, subscription_id)
         _check(subscription, verb, cycles, amount_cents)
+        if token is None:
+            raise OrderRefused("PayFast's token of this subscription is not known: do it at PayFast (Subscriptions)")
         if verb == "change_plan":
-            await _check_plan(conn, subscription, plan, now)
-        is_charge = verb == "charge"
+            await _check_plan(conn, subscription, plan, stack.now())
+        if verb == "pause":
+            await _check_debts(conn, subscription)
+    is_charge = verb == "charge"
+    if is_charge:
+        await _check_card(stack, token)
+    arguments: dict[str, Any] = {"item": item[:100]} if item else {}
+    arguments |= {"cycles": cycles} if verb == "pause" else {}
+    arguments |= {"plan": plan} if verb == "change_plan" else {}
+    async with stack.master.connection() as conn:
         try:
             placed = await ORDERS.place_order(
                 conn, subscription_id=subscription_id, key=key, verb=verb, arguments=Jsonb(arguments),
                 m_payment_id=f"DRG-{hashlib.sha256(key.encode()).hexdigest()[:24]}" if is_charge else None,
-                amount_cents=amount_cents if is_charge else None, requested_by=requested_by, now=now,
+                amount_cents=amount_cents if is_charge else None, requested_by=requested_by, now=stack.now(),
             )  # fmt: skip
         except psycopg.errors.UniqueViolation:
             if known := await ORDERS.order_of_key(conn, key=key):  # placed by another process just now
@@ -116,6 +129,27 @@ async def _check_plan(conn: Connection, now: Subscription, plan: str | None, at:
         raise OrderRefused(f"the plan {plan!r} is not offered any more")
     if plan == (now.next_plan_key or now.plan_key):
         raise OrderRefused(f"the plan is {plan!r} already")
+
+
+async def _check_debts(conn: Connection, now: Subscription) -> None:
+    """The difference of a larger plan comes with the next charge: a pause would leave it out for good."""
+    if now.paid_until is None:
+        return
+    usual = now.amount_cents if now.next_amount_cents is None else now.next_amount_cents
+    owed = await planned_amount(conn, now.id, now.paid_until) - usual
+    if owed > 0:
+        raise OrderRefused(
+            f"R{rand(owed)} of a change of plan comes with the charge on {now.paid_until}: pause after it"
+        )
+
+
+async def _check_card(stack: Stack, token: str) -> None:
+    found = await stack.payfast.fetch(token)
+    if found.run_date is not None:
+        raise OrderRefused(
+            f"PayFast charges this agreement by itself, next on {found.run_date}; only a card that it keeps for "
+            "charges of ours can be charged besides. Ask for the amount in another way"
+        )
 
 
 async def carry_out_orders(stack: Stack, run_id: str) -> list[str]:

@@ -10,17 +10,19 @@ import asyncio
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import datetime, time, timedelta
 from typing import Any
 from uuid import UUID
 
 import psycopg
 
 from draggonnb_pipelines.domain.organizations import Organization
-from draggonnb_pipelines.domain.payfast import rand
+from draggonnb_pipelines.domain.payfast import SAST, rand, south_african_day
 from draggonnb_pipelines.domain.reports import KeyReport, Markdown, PartitionKey, StepReport, markdown_text
 from draggonnb_pipelines.domain.subscriptions import Seen, Subscription, on_day
 from draggonnb_pipelines.errors import DraggonnbError, TenantUnavailable, VendorError
 from draggonnb_pipelines.resources.payfast_wire import Subscription as AtPayFast
+from draggonnb_pipelines.resources.postgres import Connection
 from draggonnb_pipelines.resources.stack import Stack
 from draggonnb_pipelines.workflows.inbox_batches import organizations_by_slug, reason_of
 from draggonnb_pipelines.workflows.subscription_changes import (
@@ -29,7 +31,6 @@ from draggonnb_pipelines.workflows.subscription_changes import (
     open_token,
     planned_amount,
     read_subscription,
-    south_african_day,
     write_change,
 )
 from draggonnb_pipelines.workflows.subscription_notices import copy_to_client, tell_client
@@ -44,7 +45,7 @@ EVENTS_SHOWN = 12
 
 @dataclass
 class _Run:
-    """One run's places at PayFast: after some silences nobody else waits for another."""
+    """One run's places at PayFast: after some silences, or refusals of our credentials, nobody else asks."""
 
     stack: Stack
     permits: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(ASKED_AT_ONCE))
@@ -59,6 +60,8 @@ class _Run:
             except VendorError as error:
                 if error.is_transient:
                     self.silences.append(error)
+                elif error.status in (401, 403):  # our credentials: no other token would fare better
+                    self.silences += [error] * MAX_SILENCES
                 raise
 
 
@@ -67,12 +70,6 @@ class _Looked:
     subscription: Subscription
     steps: int = 0
     at_payfast: AtPayFast | None = None
-
-
-async def subscribed_slugs(stack: Stack) -> list[str]:
-    """Organizations whose subscription may still change, those that are being set up included."""
-    async with stack.master.connection() as conn:
-        return [row["slug"] async for row in SUBSCRIPTIONS.slugs_with_subscription(conn)]
 
 
 async def tend_subscriptions(stack: Stack, run_id: str, keys: Sequence[PartitionKey]) -> StepReport:
@@ -132,11 +129,11 @@ async def _look(run: _Run, subscription_id: UUID, token: str | None) -> _Looked:
     for _ in range(LOOKS):
         async with stack.master.connection() as conn:
             before = await read_subscription(conn, subscription_id)
-        if token is None or before.status == "expired":
+        if before.status == "expired":
             return _Looked(before)
         try:
             # What is cancelled stays so, and PayFast may forget it.
-            found = await run.fetch(token) if before.cancelled_at is None else None
+            found = await run.fetch(token) if token and before.cancelled_at is None else None
         except VendorError as error:
             async with stack.master.connection() as conn:
                 await SUBSCRIPTIONS.not_seen(conn, id=subscription_id, reason=reason_of(error))
@@ -146,7 +143,7 @@ async def _look(run: _Run, subscription_id: UUID, token: str | None) -> _Looked:
             locked = await lock_subscription(conn, subscription_id)
             if locked.version != before.version:
                 continue
-            seen = Seen(found.status_text, found.run_date) if found else Seen("CANCELLED", None)
+            seen = Seen(found.status_text, found.run_date) if found else await _from_books(conn, locked)
             after, steps = on_day(locked, seen, now, south_african_day(now))
             await write_change(conn, locked, after, steps, actor=ACTOR, now=now)
             await SUBSCRIPTIONS.saw_payfast(
@@ -155,6 +152,17 @@ async def _look(run: _Run, subscription_id: UUID, token: str | None) -> _Looked:
         return _Looked(after, len(steps), found)
     async with stack.master.connection() as conn:
         return _Looked(await read_subscription(conn, subscription_id))
+
+
+async def _from_books(conn: Connection, now: Subscription) -> Seen:
+    """What is known of a subscription that PayFast is not asked about. Without its token, since its first notice was
+    lost, only PayFast's history tells of its charges: late is one whose day was read to its end and brought none."""
+    if now.cancelled_at is not None:
+        return Seen("CANCELLED", None)
+    was_read = now.paid_until and await SUBSCRIPTIONS.was_read(
+        conn, day=now.paid_until, ended_at=datetime.combine(now.paid_until + timedelta(days=1), time(), SAST)
+    )
+    return Seen("UNKNOWN", now.paid_until if was_read else None)
 
 
 async def _agree_on_amount(stack: Stack, now: Subscription, found: AtPayFast, token: str) -> None:

@@ -1,21 +1,17 @@
-"""What our access token must be allowed at Supabase, looked at before anything is made there.
+"""What our access token must be allowed at Supabase.
 
-Lives here: the check of token, organization and region; where a person puts right what is refused. Not here: what the
-vendor's answers mean (`resources/supabase_wire.py`).
+Lives here: the look at token, organization and region; where a person puts right what is refused. Not here: when it is
+looked at (`stack_access.py`), what the vendor's answers mean (`resources/supabase_wire.py`).
 Source: supabase.com/docs/guides/platform/personal-access-tokens (scoped tokens, October 2026).
 """
 
-import asyncio
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from weakref import WeakKeyDictionary
 
 from draggonnb_pipelines.errors import ErrorClass, VendorError
-from draggonnb_pipelines.resources.stack import Stack
 from draggonnb_pipelines.resources.supabase_management import SupabaseManagement
 from draggonnb_pipelines.resources.supabase_wire import VENDOR
+from draggonnb_pipelines.settings import Settings
 
 TOKENS_PAGE = "https://supabase.com/dashboard/account/tokens"
 PROJECT_PERMISSIONS = (
@@ -23,41 +19,10 @@ PROJECT_PERMISSIONS = (
 )
 DATABASE_PERMISSIONS = "database_pooling_config_read"
 KEY_PERMISSIONS = "api_gateway_keys_read and api_gateway_keys_write, with the keys' secrets"
-# The API takes 120 calls a minute for all clients together: what one of them saw holds for the others.
-GOOD_SECONDS, BAD_SECONDS = 60.0, 5.0
-
-
-@dataclass
-class _Look:
-    """What the last look at the vendor found, and until when that counts."""
-
-    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
-    until: float = 0.0
-    error: VendorError | None = None
-
-
-_looks: WeakKeyDictionary[SupabaseManagement, _Look] = WeakKeyDictionary()
-
-
-async def check_access(stack: Stack) -> None:
-    """Our token works, sees our organization, and projects may be made in our region. Nothing is made.
-
-    Whether the quota has room is not told by any call: the creation itself is refused, as the first one of a client.
-
-    Raises:
-        VendorError: CONFIG or PERMISSION, saying what to change on which page; others as sorted.
-    """
-    look = _looks.setdefault(stack.supabase, _Look())
-    async with look.lock:
-        if time.monotonic() >= look.until:
-            look.error = await _error_of(stack)
-            look.until = time.monotonic() + (BAD_SECONDS if look.error else GOOD_SECONDS)
-    if look.error:
-        raise look.error
 
 
 @contextmanager
-def where_to_allow(stack: Stack, permissions: str) -> Iterator[None]:
+def where_to_allow(settings: Settings, permissions: str) -> Iterator[None]:
     """Complete what Supabase refuses us by the page on which a person changes it.
 
     Raises:
@@ -66,7 +31,7 @@ def where_to_allow(stack: Stack, permissions: str) -> Iterator[None]:
     try:
         yield
     except VendorError as error:
-        organization = stack.settings.supabase_organization
+        organization = settings.supabase_organization
         if error.code == "quota" or error.status == 402:
             advice = f"make room at https://supabase.com/dashboard/org/{organization}/billing"
         elif error.status == 401:
@@ -78,24 +43,26 @@ def where_to_allow(stack: Stack, permissions: str) -> Iterator[None]:
         raise _with_message(error, f"{error.message}: {advice}") from error
 
 
-async def _error_of(stack: Stack) -> VendorError | None:
-    settings = stack.settings
+async def look_at_supabase(settings: Settings, supabase: SupabaseManagement) -> None:
+    """Our token works, sees our organization, and projects may be made in our region. Nothing is made.
+
+    Whether the quota has room is not told by any call: the creation itself is refused, as the first one of a client.
+
+    Raises:
+        VendorError: CONFIG or PERMISSION, saying what to change on which page; others as sorted.
+    """
     wanted, region = settings.supabase_organization, settings.supabase_region
-    try:
-        with where_to_allow(stack, PROJECT_PERMISSIONS):
-            seen = [organization.slug for organization in await stack.supabase.organizations()]
-            if wanted not in seen:
-                return _config(
-                    f"the access token does not see the organization {wanted}: let it at {TOKENS_PAGE}, or correct"
-                    " DRAGGONNB_SUPABASE_ORGANIZATION_SLUG"
-                )
-            open_regions = sorted({one.code for one in await stack.supabase.regions(wanted)})
-            if region not in open_regions:
-                words = f"no project can be made in {region}: set DRAGGONNB_SUPABASE_REGION to one of"
-                return _config(f"{words} {', '.join(open_regions)}")
-    except VendorError as error:
-        return error
-    return None
+    with where_to_allow(settings, PROJECT_PERMISSIONS):
+        seen = [organization.slug for organization in await supabase.organizations()]
+        if wanted not in seen:
+            raise _config(
+                f"the access token does not see the organization {wanted}: let it at {TOKENS_PAGE}, or correct"
+                " DRAGGONNB_SUPABASE_ORGANIZATION_SLUG"
+            )
+        open_regions = sorted({one.code for one in await supabase.regions(wanted)})
+        if region not in open_regions:
+            words = f"no project can be made in {region}: set DRAGGONNB_SUPABASE_REGION to one of"
+            raise _config(f"{words} {', '.join(open_regions)}")
 
 
 def _config(message: str) -> VendorError:

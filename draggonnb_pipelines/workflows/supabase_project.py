@@ -19,11 +19,11 @@ from draggonnb_pipelines.errors import DraggonnbError, ErrorClass, NeedsReview, 
 from draggonnb_pipelines.resources.project_database import project_dsn, takes_password
 from draggonnb_pipelines.resources.stack import Stack
 from draggonnb_pipelines.resources.supabase_wire import VENDOR, Project
+from draggonnb_pipelines.workflows.stack_access import check_access
 from draggonnb_pipelines.workflows.stack_ledger import Ledger, Made, NameTaken, NotYet
 from draggonnb_pipelines.workflows.supabase_access import (
     DATABASE_PERMISSIONS,
     PROJECT_PERMISSIONS,
-    check_access,
     where_to_allow,
 )
 
@@ -42,7 +42,7 @@ MONTHLY_USD = {"nano": 0, "micro": 10, "small": 15, "medium": 60, "large": 110, 
 async def supabase_project(ledger: Ledger) -> Resource:
     """The project that holds the client's data: its ref is the row's `vendor_id`, its password among the secrets.
 
-    1. the intent, with the password  2. the guard: token, organization, region, name  3. the call
+    1. the intent, with the password  2. the guard: what every vendor lets us do, and the name  3. the call
     4. until it is healthy  5. the password opens its database
 
     Raises:
@@ -85,18 +85,18 @@ async def dsn_of_project(stack: Stack, ref: str, password: str) -> str:
     Raises:
         VendorError: sorted.
     """
-    with where_to_allow(stack, DATABASE_PERMISSIONS):
+    with where_to_allow(stack.settings, DATABASE_PERMISSIONS):
         address = await stack.supabase.database_address(ref)
     return project_dsn(address, password, is_sandboxed="supabase" in stack.settings.sandboxed_vendors)
 
 
 async def _find(ledger: Ledger, resource: Resource) -> Made | None:
     stack = ledger.stack
-    with where_to_allow(stack, PROJECT_PERMISSIONS):
+    if resource.attempted_at is None:
+        await check_access(stack)
+    with where_to_allow(stack.settings, PROJECT_PERMISSIONS):
         if resource.vendor_id:
             return await _known(ledger, resource, resource.vendor_id)
-        if resource.attempted_at is None:
-            await check_access(stack)
         named = await stack.supabase.find_projects(stack.settings.supabase_organization, resource.name)
     if not named:
         return None
@@ -125,7 +125,7 @@ async def _known(ledger: Ledger, resource: Resource, ref: str) -> Made:
 
 async def _make(ledger: Ledger, resource: Resource) -> Made:
     stack, settings = ledger.stack, ledger.stack.settings
-    with where_to_allow(stack, PROJECT_PERMISSIONS):
+    with where_to_allow(stack.settings, PROJECT_PERMISSIONS):
         project = await stack.supabase.create_project(
             resource.name,
             settings.supabase_organization,

@@ -49,7 +49,7 @@ async def report_usage(stack: Stack, run_id: str, keys: Sequence[PartitionKey]) 
             return StepReport(failed=dict.fromkeys(own, "there is no such organization"))
         if organization.status == "provisioning":
             return StepReport(waiting=dict.fromkeys(own, "its system is still being set up"))
-        if organization.status == "closed":
+        if organization.status in ("offboarding", "closed"):  # its database is put away, or gone
             return StepReport(done=dict.fromkeys(own, KeyReport(rows=0)))
         async with permits:
             try:

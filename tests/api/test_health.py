@@ -33,7 +33,6 @@ async def test_health_tells_what_it_probed_and_claims_no_more(
     body = answer.json()
     assert body["services"] == {
         "database": "connected",
-        "supabase": "not configured",
         "claude": "unreachable",
         "whatsapp": "unreachable",
         "mail": "unreachable",
@@ -41,6 +40,7 @@ async def test_health_tells_what_it_probed_and_claims_no_more(
         "linkedin": "unreachable",
         "x": "unreachable",
         "storage": "unreachable",
+        "supabase": "unreachable",
         "payfast": "unreachable",
         "github": "unreachable",
         "vercel": "unreachable",

@@ -57,8 +57,22 @@ async def test_the_fourth_of_three_calls_is_refused_with_the_number_and_the_day_
         "(Africa/Johannesburg); a larger plan lifts the limit at once. Leads are taken all the same.",
     }
     assert answers[3].headers["retry-after"] == str(7 * 86400 + 14 * 3600)
-    assert (await http.get(USAGE, headers=token_of(agency))).status_code == 429
     assert [row["delivery_id"] for row in three_calls.inbox()] == ["request-0", "request-1", "request-2"]
+
+
+async def test_who_has_no_call_left_still_sees_the_numbers_and_every_look_counts(
+    three_calls: Api, http: httpx.AsyncClient, agency: Organization
+) -> None:
+    answers = [await http.get(USAGE, headers=token_of(agency)) for _ in range(5)]
+    refused = await http.post(CONTENT, json=REQUEST, headers=token_of(agency))
+
+    assert [answer.status_code for answer in answers] == [200] * 5
+    shown = [next(one for one in answer.json()["metrics"] if one["metric"] == "api_calls") for answer in answers]
+    assert [(one["used"], one["limit"], one["remaining"]) for one in shown] == [
+        (1, 3, 2), (2, 3, 1), (3, 3, 0), (4, 3, 0), (5, 3, 0),
+    ]  # fmt: skip
+    assert refused.status_code == 429
+    assert three_calls.inbox() == []
 
 
 async def test_of_thirty_calls_at_once_exactly_three_pass(
@@ -132,7 +146,7 @@ async def test_a_month_begins_at_midnight_in_johannesburg_and_not_in_utc(
     november = [await http.post(CONTENT, json=asked(number), headers=token_of(agency)) for number in range(4)]
     three_calls.clock.moment = datetime(2026, 11, 30, 22, 0, 0, tzinfo=UTC)
     december = [await http.post(CONTENT, json=asked(number), headers=token_of(agency)) for number in range(10, 13)]
-    used = await http.get(USAGE, headers=token_of(agency))
+    used = await http.post(CONTENT, json=asked(13), headers=token_of(agency))
 
     assert [answer.status_code for answer in november] == [202, 202, 202, 429]
     assert november[3].headers["retry-after"] == "1"

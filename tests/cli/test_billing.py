@@ -88,7 +88,7 @@ def test_a_plan_is_changed_and_the_subscription_cancelled_for_good(cli: Cli, tok
     assert change["details"]["difference_cents"] == 200000
 
 
-def test_what_is_no_amount_in_rand_is_refused_by_name_and_a_declined_charge_says_so(
+def test_what_is_no_amount_in_rand_and_a_card_that_is_not_kept_are_refused_by_name(
     cli: Cli, token: str, sandbox: Sandbox
 ) -> None:
     port = {"DRAGGONNB_SANDBOX_PORT": str(sandbox.port)}
@@ -98,15 +98,16 @@ def test_what_is_no_amount_in_rand_is_refused_by_name_and_a_declined_charge_says
         ended = cli("billing", "charge", "--item", "Extra posts", "--", SLUG, amount, **port)
         said[amount] = ended.err.splitlines()[0]
         assert ended.code == 1
-    declined = cli("billing", "charge", SLUG, "150.00", "--item", "Extra posts", **port)
+    unkept = cli("billing", "charge", SLUG, "150.00", "--item", "Extra posts", **port)
 
     refusal = "is no amount in rand, such as 150.00: PayFast takes ZAR only"
     assert said == {
         **{amount: f"error: {amount!r} {refusal}" for amount in ("USD 150", "€150", "-150", "1,500.00", "150.001")},
         "4.99": "error: not ordered: a charge is between R5.00 and R999999.99, not 499 cents",
     }
-    assert declined.code == 1
-    assert declined.err.startswith("error: not done: payfast: input: HTTP 400")
+    assert unkept.code == 1
+    assert unkept.err.startswith("error: not ordered: PayFast charges this agreement by itself, next on ")
+    assert cli.rows("select id from subscription_orders") == []
     assert [one["amount_cents"] for one in sandbox.public("payfast")] == [150000]
 
 
@@ -127,6 +128,41 @@ def test_without_a_subscription_there_is_nothing_to_order(cli: Cli, tenant: Call
         assert (ended.code, ended.err.splitlines()[0]) == (1, "error: bare-shop has no subscription")
     assert cli("billing", "show", "nobody").err.startswith("error: no organization has the slug 'nobody'")
     assert cli.rows("select id from subscription_orders") == []
+
+
+def test_a_payment_for_which_there_is_no_place_is_shown_with_its_question_and_settled_once(
+    cli: Cli, sandbox: Sandbox
+) -> None:
+    port = {"DRAGGONNB_SANDBOX_PORT": str(sandbox.port)}
+    ids = [str(uuid4()), str(uuid4())]
+    for number, (payment, state) in enumerate(zip(ids, ("needs_review", "rejected"), strict=True)):
+        cli.execute(
+            "insert into payments (id, raw_sealed, raw_sha256, state, reason, pf_payment_id, amount_gross_cents)"
+            " values (%s, 'sealed', sha256(%s), %s, 'the period is paid already', '77', 150000)",
+            payment, str(number).encode(), state,
+        )  # fmt: skip
+
+    shown = cli.ok("billing", "payments", **port)
+    all_of_them = cli.ok("billing", "payments", "--refused", **port)
+    nameless = cli("billing", "settle", ids[0], "--as", "refunded", "--note", " ", **port)
+    settled = cli.ok("billing", "settle", ids[0], "--as", "refunded", "--note", "Refund 17", **port)
+    other = cli("billing", "settle", ids[0], "--as", "applied-by-hand", "--note", "or not", **port)
+    again = cli.ok("billing", "recheck", ids[1], **port)
+
+    for words in (ids[0], "R1500.00, 77", "the period is paid already"):
+        assert words in shown
+    assert (ids[1] in shown, ids[1] in all_of_them) == (False, True)
+    assert nameless.err.startswith("error: a payment is refunded or applied-by-hand, with a note of 1 to 1000")
+    assert settled == f"payment {ids[0]} is settled: refunded\n"
+    assert other.err.startswith(f"error: payment {ids[0]} is settled as refunded: it waits for no answer")
+    assert again == f"payment {ids[1]} is checked again by the next run\n"
+    states = cli.rows("select state, settled_as, settled_note from payments order by state")
+    assert states == [
+        {"state": "received", "settled_as": None, "settled_note": None},
+        {"state": "settled", "settled_as": "refunded", "settled_note": "Refund 17"},
+    ]
+    log = cli.rows("select action from audit_log where action like 'payment.%%' order by id")
+    assert [row["action"] for row in log] == ["payment.settled", "payment.checked_again"]
 
 
 @pytest.mark.parametrize("verb", ["show", "pause", "resume", "cancel", "change-plan", "charge", "card-link"])

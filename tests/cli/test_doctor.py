@@ -51,7 +51,8 @@ def test_what_answers_is_ok_and_the_sandbox_is_said_loudly(
         *("Python", "packages", "settings", "state directory", "installation", "database server"),
         *("master migrations", "tenant template", "tenants", "master keys", "API"),
         *("Claude (SANDBOX)", "WhatsApp (SANDBOX)", "SMTP (SANDBOX)", "Meta (SANDBOX)", "LinkedIn (SANDBOX)"),
-        *("X (SANDBOX)", "media storage (SANDBOX)"),
+        *("X (SANDBOX)", "media storage (SANDBOX)", "PayFast (SANDBOX)", "Supabase (SANDBOX)", "GitHub (SANDBOX)"),
+        *("Vercel (SANDBOX)", "n8n (SANDBOX)"),
     ):
         assert found[check][0] == "ok", (check, ended.out)
     assert found["tenants"] == ("ok", "1 of 1 answer, none is behind")

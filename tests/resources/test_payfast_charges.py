@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
+from draggonnb_pipelines.domain.payfast import SAST
 from draggonnb_pipelines.errors import ErrorClass, VendorError
 from draggonnb_pipelines.resources.http import HttpDoor
 from draggonnb_pipelines.resources.payfast import PayFast
-from draggonnb_pipelines.resources.payfast_wire import SAST
 from tests.payfast_till import LetterBox, buy, checkout, letter_box, payfast
 from tests.sandbox_process import Sandbox
 

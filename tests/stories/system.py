@@ -19,15 +19,15 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import dagster as dg
 import httpx
 import psycopg
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import DictRow, dict_row
 
-from draggonnb_pipelines.cli.installation import open_installation
+from draggonnb_pipelines.cli.installation import dagster_database, open_installation
 from draggonnb_pipelines.cli.processes import Running, running_stack
-from draggonnb_pipelines.dagster_instance import dagster_url
 from draggonnb_pipelines.domain.organizations import Organization
 from draggonnb_pipelines.domain.provisioning import project_name
 from draggonnb_pipelines.resources.migrations import ensure_database, ensure_tenant_template
@@ -49,6 +49,7 @@ IMPATIENT = {
     "DRAGGONNB_LEASE_SECONDS": "10",
     "DRAGGONNB_NOTIFICATION_LEASE_SECONDS": "15",
     "DRAGGONNB_NOTIFICATION_SETTLE_SECONDS": "5",
+    "DRAGGONNB_PROVISION_POLL_SECONDS": "0.2",
     "DRAGGONNB_RETRY_BASE_SECONDS": "1",
     "DRAGGONNB_SENSOR_INTERVAL_SECONDS": "1",
 }
@@ -81,7 +82,7 @@ class System:
     def meet(self, slug: str) -> None:
         """An organization that came to be by itself: from here on it is among `clients`, if its project stands."""
         columns = ", ".join(Organization.__dataclass_fields__)
-        [row] = self.master(f"select {columns} from organizations where slug = %s", slug)  # noqa: S608
+        [row] = self.master(f"select {columns} from organizations where slug = %s", slug)
         [ref] = [one["ref"] for one in self.sandbox.public("supabase") if one["name"] == project_name(slug)]
         organization = Organization(**row)
         token = webhook_token(organization, Tenants(self.settings.dsn, Vault(self.settings.keys)))
@@ -116,6 +117,12 @@ class System:
         self.wait_until(
             f"{job} has ended well", lambda: self.dagster(query, run_id) == [{"status": "SUCCESS"}], seconds=60
         )
+
+    def materialized(self, *assets: str) -> dict[str, set[str]]:
+        """The partitions of these assets, as Dagster knows them."""
+        home = self.settings.state_dir.resolve() / "dagster"
+        with _environment(dagster_environment(self.settings)), dg.DagsterInstance.from_config(str(home)) as instance:
+            return {asset: set(instance.get_materialized_partitions(dg.AssetKey(asset))) for asset in assets}
 
     def table_counts(self, slug: str) -> dict[str, int]:
         """Rows of every table of a tenant's database, ours and Supabase's."""
@@ -196,7 +203,7 @@ def dagster_environment(settings: Settings) -> dict[str, str]:
     home = settings.state_dir.resolve() / "dagster"
     return {
         "DAGSTER_HOME": str(home),
-        "DRAGGONNB_DAGSTER_PG_URL": dagster_url(dagster_dsn(settings.dsn)),
+        "DRAGGONNB_DAGSTER_PG_URL": dagster_database(settings),
         "DRAGGONNB_DAGSTER_LOGS": str(home / "logs"),
     }
 

@@ -9,10 +9,10 @@ import httpx
 import pytest
 
 from draggonnb_pipelines.domain.itn import Itn, parse_itn
+from draggonnb_pipelines.domain.payfast import SAST
 from draggonnb_pipelines.domain.payfast_signatures import itn_signature
 from draggonnb_pipelines.resources.http import HttpDoor
 from draggonnb_pipelines.resources.payfast import PayFast
-from draggonnb_pipelines.resources.payfast_wire import SAST
 from tests.payfast_till import MERCHANT, PASSPHRASE, RETURN_URL, LetterBox, buy, checkout, control, letter_box, visit
 from tests.payfast_till import payfast as account
 from tests.sandbox_process import Sandbox

@@ -5,17 +5,17 @@ Not here: fixtures (`conftest.py`) and assertions.
 
 import hashlib
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
 import psycopg
 
 from draggonnb_pipelines.domain.organizations import Organization
+from draggonnb_pipelines.domain.payfast import south_african_day
 from draggonnb_pipelines.domain.payfast_signatures import form_string, itn_signature
 from draggonnb_pipelines.resources.stack import Stack
 from draggonnb_pipelines.workflows.payments import take_notices
-from draggonnb_pipelines.workflows.subscription_changes import south_african_day
 from draggonnb_pipelines.workflows.subscription_orders import place_order
 from tests.payfast_till import PASSPHRASE, LetterBox, buy, control
 from tests.payfast_till import checkout as order_of
@@ -161,15 +161,18 @@ async def events(stack: Stack) -> list[str]:
     return [row["kind"] for row in await master_rows(stack, "select kind from subscription_events order by id")]
 
 
+def today() -> date:
+    """By PayFast's clock."""
+    return south_african_day(datetime.now(UTC))
+
+
 def at(stack: Stack, moment: datetime) -> Stack:
     """The same stack at another time."""
     return variant(stack, now=lambda: moment)
 
 
 async def place(stack: Stack, verb: str, key: str = "", **what: Any) -> UUID:
-    return await place_order(
-        stack.master, SLUG, verb, key=key or verb, requested_by="operator", now=stack.now(), **what
-    )
+    return await place_order(stack, SLUG, verb, key=key or verb, requested_by="operator", **what)
 
 
 async def orders(stack: Stack) -> list[tuple[str, str]]:

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from draggonnb_pipelines.domain.organizations import Organization
+from draggonnb_pipelines.domain.payfast import SAST
 from draggonnb_pipelines.domain.reports import KeyReport, PartitionKey
 from draggonnb_pipelines.errors import ErrorClass, VendorError
-from draggonnb_pipelines.resources.payfast_wire import SAST
 from draggonnb_pipelines.resources.postgres import dsn_for
 from draggonnb_pipelines.resources.stack import Stack
 from draggonnb_pipelines.workflows.books import compare_books, read_history

@@ -8,8 +8,8 @@ import pytest
 from pydantic import SecretStr
 
 from draggonnb_pipelines.domain.organizations import Organization
+from draggonnb_pipelines.domain.payfast import SAST
 from draggonnb_pipelines.domain.reports import PartitionKey
-from draggonnb_pipelines.resources.payfast_wire import SAST
 from draggonnb_pipelines.resources.stack import Stack, open_stack
 from draggonnb_pipelines.settings import Settings
 from draggonnb_pipelines.workflows.books import compare_books, read_history

@@ -6,10 +6,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from draggonnb_pipelines.domain.organizations import Organization
+from draggonnb_pipelines.domain.payfast import south_african_day
 from draggonnb_pipelines.domain.proration import difference_for_the_rest
 from draggonnb_pipelines.domain.reports import PartitionKey
 from draggonnb_pipelines.resources.stack import Stack
-from draggonnb_pipelines.workflows.subscription_changes import south_african_day
 from draggonnb_pipelines.workflows.subscription_orders import carry_out_orders
 from draggonnb_pipelines.workflows.subscriptions import tend_subscriptions
 from tests.payfast_till import LetterBox, letter_box

@@ -50,11 +50,13 @@ select day, read_at from payfast_history_days where day = any(cast(:days as date
 -- Each payment by PayFast's id: ours, theirs, the invoice. Of the organizations that are asked for; what belongs to
 -- nobody yet is the agency's (:with_unowned).
 with ours as (
-    select p.pf_payment_id, p.organization_id, p.received_at, p.amount_gross_cents, p.amount_fee_cents,
-           p.kind in ('period', 'charge') as needs_invoice,
+    select distinct on (p.pf_payment_id) p.pf_payment_id, p.organization_id, p.received_at, p.amount_gross_cents,
+           p.amount_fee_cents, p.state = 'applied' and p.kind in ('period', 'charge') as needs_invoice,
            i.amount_cents as invoice_cents
     from payments p left join invoices i on i.payment_id = p.id and i.status <> 'void'
-    where p.state = 'applied' and p.payment_status = 'COMPLETE' and p.pf_payment_id is not null
+    where (p.state = 'applied' or p.settled_as = 'applied-by-hand')
+      and p.payment_status = 'COMPLETE' and p.pf_payment_id is not null
+    order by p.pf_payment_id, (p.state <> 'applied'), p.received_at
 ), theirs as (
     select t.pf_payment_id, min(t.m_payment_id) as m_payment_id, min(t.day) as day,
            sum(t.gross_cents) filter (where t.kind = :received) as gross_cents,

@@ -5,6 +5,14 @@ select state, requested_by, reason, status_before, export_path, export_sha256, e
        finished_at
 from offboardings where organization_id = :organization_id;
 
+-- name: status_to_return$
+-- What it is if it stays: as before, unless the last subscription has ended meanwhile.
+select case when f.status_before = 'active' and (
+           select s.suspended_at is not null from subscriptions s
+           where s.organization_id = f.organization_id order by s.created_at desc, s.id limit 1
+       ) then 'suspended' else f.status_before end
+from offboardings f where f.organization_id = :organization_id;
+
 -- name: begin_offboarding$
 -- A new one, or a new beginning after one that was withdrawn; nothing happens to one that is under way.
 insert into offboardings (organization_id, requested_by, reason, status_before)
@@ -27,10 +35,12 @@ where organization_id = :organization_id and run_id is null and state in ('waiti
 update provisionings set state = case when finished_at is null then 'waiting' else 'done' end
 where organization_id = :organization_id and state = 'aborting';
 
--- name: begin_grace!
+-- name: begin_grace$
+-- Of several bundles that were written at once, one is the client's.
 update offboardings
 set state = 'grace', export_path = :export_path, export_sha256 = :export_sha256, erase_after = :erase_after
-where organization_id = :organization_id and state = 'exporting';
+where organization_id = :organization_id and state = 'exporting'
+returning state;
 
 -- name: withdraw$
 update offboardings set state = 'withdrawn', erase_after = null
@@ -59,6 +69,11 @@ where f.state = 'erasing' or (f.state = 'grace' and f.erase_after <= :now) order
 -- Clients whose export was cut off.
 select o.slug from offboardings f join organizations o on o.id = f.organization_id
 where f.state = 'exporting' order by f.created_at;
+
+-- name: open_withdrawals
+-- Clients that stay, and of which not everything runs again yet.
+select o.slug from offboardings f join organizations o on o.id = f.organization_id
+where f.state = 'withdrawn' and f.finished_at is null order by f.created_at;
 
 -- name: tables_to_export
 -- Every table of ours in a client's database; of partitioned ones the whole.

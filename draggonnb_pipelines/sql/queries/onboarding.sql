@@ -21,6 +21,11 @@ select :auth_user_id, :email, :full_name, :phone_e164, 'owner', true
 where not exists (select from known)
 on conflict do nothing;
 
+-- name: retire_other_owners!
+-- Nobody has been welcomed yet: another owner is an address that was wrong, and must be told nothing.
+update users set is_active = false, notify_leads = false
+where role = 'owner' and lower(email) <> lower(:email) and (is_active or notify_leads);
+
 -- name: mails_of
 -- The mails about one event, to these addresses or to all, and what became of them.
 select recipient, status, last_error, lease_until, message_id

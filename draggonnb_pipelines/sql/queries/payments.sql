@@ -8,11 +8,6 @@ from payments
 where state in ('received', 'verified') and not_before <= :now and not (id = any(:seen))
 order by received_at, id limit :row_limit;
 
--- name: count_due$
--- Notices that a run may look at now, and refused ones of which nobody knows yet; the sensor asks.
-select (select count(*) from payments where state in ('received', 'verified') and not_before <= :now)
-     + (select count(*) from payments where state in ('rejected', 'needs_review') and told_at is null);
-
 -- name: put_off!
 update payments set attempts = attempts + 1, not_before = :not_before, reason = :reason
 where id = :id and state in ('received', 'verified');
@@ -47,16 +42,47 @@ where pf_payment_id = :pf_payment_id and payment_status = 'COMPLETE' and state =
 -- name: applied!
 update payments
 set state = 'applied', kind = :kind, organization_id = :organization_id, subscription_id = :subscription_id,
-    billing_date = coalesce(billing_date, :billing_date), applied_at = :now, reason = :reason
+    billing_date = coalesce(:billing_date, billing_date), applied_at = :now, reason = :reason
 where id = :id and state = 'verified';
+
+-- name: open_payments
+-- What waits for a person, then what waits by itself; refused ones of the last days where they are asked for.
+select id, received_at, state, m_payment_id, pf_payment_id, payment_status, amount_gross_cents, reason
+from payments
+where state in ('received', 'verified', 'needs_review') or (state = 'rejected' and received_at >= :refused_since)
+order by (state <> 'needs_review'), received_at desc, id limit :row_limit;
+
+-- name: state_of^
+select state, reason, settled_as from payments where id = :id;
+
+-- name: settle$
+-- A person has dealt with it at PayFast.
+update payments
+set state = 'settled', settled_as = :settled_as, settled_by = :settled_by, settled_note = :note, settled_at = :now
+where id = :id and state = 'needs_review'
+returning id;
+
+-- name: check_again$
+-- As if it had come just now; what the history told of was checked by PayFast itself.
+update payments
+set state = case when found_in_history then 'verified' else 'received' end, not_before = :now, attempts = 0,
+    reason = null, told_at = null
+where id = :id and state in ('rejected', 'needs_review')
+returning id;
 
 -- name: untold
 -- Refused or parked, and nobody knows yet.
 select p.id, p.state, p.reason, p.received_at, host(p.source_ip) as source_ip, p.m_payment_id, p.pf_payment_id,
-       p.payment_status, p.amount_gross_cents
+       p.payment_status, p.amount_gross_cents, p.checks
 from payments p
 where p.state in ('rejected', 'needs_review') and p.told_at is null
 order by p.received_at, p.id limit :row_limit;
+
+-- name: told_lately$
+-- Refused notices of strangers since; a repeat is PayFast's.
+select count(*) from payments
+where state = 'rejected' and told_at >= :since
+  and not checks @> '{"signature": true, "source": true}' and not checks @> '{"repeat": true}';
 
 -- name: told!
 update payments set told_at = :now where id = any(:ids) and told_at is null;
@@ -70,8 +96,16 @@ left join subscription_orders o on o.m_payment_id = :m_payment_id
 left join checkouts c on c.m_payment_id = :m_payment_id
 left join subscriptions t on t.payfast_token_sha256 = :token_sha256;
 
+-- name: has_left$
+select status = 'closed' from organizations where id = :organization_id;
+
 -- name: lock_charge_order^
 select id, subscription_id, amount_cents, state from subscription_orders where m_payment_id = :m_payment_id for update;
+
+-- name: charge_taken$
+-- PayFast's payment that paid for this order of ours, under its lock.
+select pf_payment_id from payments
+where m_payment_id = :m_payment_id and kind = 'charge' and state = 'applied';
 
 -- name: charge_order_paid!
 update subscription_orders set state = 'done', finished_at = :now, last_error = null
@@ -117,7 +151,12 @@ where c.seller_id = p.seller_id and c.proposal_id = p.proposal_id and c.id <> :i
 
 -- name: wake_siblings
 -- What waited for this checkout's first payment is looked at again.
-update payments set not_before = :now where m_payment_id = :m_payment_id and state = 'verified' and id <> :id
+-- One that another process has in its hands is waiting for this very transaction, so it is not waited for.
+update payments set not_before = :now
+where id in (
+    select id from payments where m_payment_id = :m_payment_id and state = 'verified' and id <> :id
+    for update skip locked
+)
 returning id;
 
 -- name: period_paid$

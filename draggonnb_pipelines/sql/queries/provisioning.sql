@@ -59,11 +59,20 @@ set state = case when p.state = 'done' then 'done' else :state end, run_id = nul
 where p.organization_id = :organization_id and p.run_id = :run_id;
 
 -- name: note_progress!
+-- A step that stood before is no progress: the count of failures is of the furthest step that was tried.
 update provisionings set attempts = 0, last_step = :step, last_error = null
-where organization_id = any(:organization_ids) and run_id = :run_id;
+where organization_id = any(:organization_ids) and run_id = :run_id
+  and coalesce(array_position(cast(:steps as text[]), last_step), 0) <= array_position(cast(:steps as text[]), :step);
+
+-- name: steps_done
+-- Which steps have anything that is ready, by slug.
+select o.slug, array_agg(distinct r.step) as steps
+from organizations o join stack_resources r on r.organization_id = o.id
+where o.slug = any(:slugs) and r.state = 'ready' group by o.slug;
 
 -- name: finish_clients!
--- Those of which every step stands are done, and their organizations active; the others wait for the rest.
+-- Those of which every step stands are done, and their organizations active, unless the subscription has ended
+-- meanwhile; the others wait for the rest.
 with standing as (
     select r.organization_id
     from stack_resources r
@@ -80,7 +89,10 @@ with standing as (
       and p.run_id = :run_id and p.state in ('running', 'done')
     returning p.organization_id, p.state
 )
-update organizations o set status = 'active'
+update organizations o
+set status = case when (select s.suspended_at is not null from subscriptions s
+                        where s.organization_id = o.id order by s.created_at desc, s.id limit 1)
+                  then 'suspended' else 'active' end
 from done d where d.organization_id = o.id and d.state = 'done' and o.status = 'provisioning';
 
 -- name: plan_resource!
@@ -103,10 +115,11 @@ select id, organization_id, step, vendor, name, mark, state, vendor_id, url, att
 from stack_resources where organization_id = :organization_id order by created_at, name;
 
 -- name: begin_call$
--- Committed before the call that makes the thing; nothing where another call was begun since the row was read.
+-- Committed before the call that makes the thing; nothing where another call was begun since the row was read, or the
+-- thing is being taken down.
 update stack_resources
 set state = 'calling', attempts = attempts + 1, attempt_started_at = :now, run_id = :run_id, last_error = null
-where id = :id and attempts = :attempts
+where id = :id and attempts = :attempts and state not in ('removing', 'removed')
 returning id;
 
 -- name: resource_ready!
@@ -127,11 +140,12 @@ where id = :id;
 update stack_resources set state = :state, last_error = :reason where id = :id and state <> 'ready';
 
 -- name: stopped_aborts
--- Removals that were begun and have not come to their end. Who leaves is held in the same state, with days of grace.
+-- Removals that were begun and have not come to their end. Who leaves is held in the same state, with days of grace,
+-- and so is who stays after all, until everything of it runs again.
 select o.slug from provisionings p join organizations o on o.id = p.organization_id
 where p.state = 'aborting'
   and not exists (select from offboardings f
-                  where f.organization_id = p.organization_id and f.state <> 'withdrawn')
+                  where f.organization_id = p.organization_id and (f.state <> 'withdrawn' or f.finished_at is null))
 order by p.updated_at;
 
 -- name: stuck_clients
@@ -141,12 +155,40 @@ from provisionings p join organizations o on o.id = p.organization_id
 where (p.state = 'failed'
        or (p.state in ('waiting', 'running', 'aborting') and p.created_at < now() - interval '1 hour'))
   and not exists (select from offboardings f
-                  where f.organization_id = p.organization_id and f.state <> 'withdrawn')
+                  where f.organization_id = p.organization_id and (f.state <> 'withdrawn' or f.finished_at is null))
 order by p.created_at;
 
+-- name: stuck_leavers
+-- Whose export, erasure or return has not come to its end for an hour: nothing but time and a person mends it.
+select o.slug, f.state, 'leaving' as last_step, f.last_error, f.updated_at
+from offboardings f join organizations o on o.id = f.organization_id
+where (f.state = 'exporting' and f.created_at < now() - interval '1 hour')
+   or (f.state in ('grace', 'erasing') and f.erase_after < now() - interval '2 hours')
+   or (f.state = 'withdrawn' and f.finished_at is null and f.updated_at < now() - interval '1 hour')
+order by f.created_at;
+
 -- name: unclear_notices
--- Notices of the last day that were refused or wait for a person, and older ones that still wait.
-select received_at, state, m_payment_id, host(source_ip) as source_ip, reason from payments
-where state = 'needs_review' or (state = 'rejected' and received_at > now() - interval '1 day')
-   or (state in ('received', 'verified') and received_at < now() - interval '1 hour')
-order by received_at desc limit 100;
+-- Notices that wait for a person, and others that wait for too long; orders, agreements and days of PayFast's history
+-- that do; then refused notices of the last day: a flood of those hides nothing.
+select * from (
+    select received_at, state, m_payment_id, host(source_ip) as source_ip, reason from payments
+    where state = 'needs_review' or (state = 'rejected' and received_at > now() - interval '1 day')
+       or (state in ('received', 'verified') and received_at < now() - interval '1 hour')
+    union all
+    select q.created_at, q.state, o.slug, null, 'order to ' || q.verb || ': ' || coalesce(q.last_error, 'not taken up')
+    from subscription_orders q
+    join subscriptions s on s.id = q.subscription_id join organizations o on o.id = s.organization_id
+    where q.state in ('waiting', 'calling', 'unknown') and q.created_at < now() - interval '1 day'
+    union all
+    select s.paid_at, 'no token', o.slug, null, 'its first notice never came: look after its agreement at PayFast'
+    from subscriptions s join organizations o on o.id = s.organization_id
+    where s.payfast_token_sha256 is null and s.cancelled_at is null and s.status <> 'expired'
+    union all
+    select s.paid_at, 'still charged', o.slug, null, 'the client has left: draggonnb billing cancel ' || o.slug
+    from subscriptions s join organizations o on o.id = s.organization_id
+    where o.status = 'closed' and s.cancelled_at is null and s.status <> 'expired'
+    union all
+    select max(read_at), 'not read', 'PayFast''s history', null, 'missed payments are not found; see the daily run'
+    from payfast_history_days having max(read_at) < now() - interval '2 days'
+) unclear
+order by (state = 'rejected'), received_at desc limit 100;

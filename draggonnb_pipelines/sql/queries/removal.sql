@@ -25,9 +25,10 @@ set state = 'aborting', last_error = null,
                       when started_at is null then now()
                       else updated_at + make_interval(secs => cast(:settle_seconds as double precision)) end
 where organization_id = :organization_id and run_id is null and state in ('waiting', 'failed', 'aborting')
-  -- Who leaves is held in the same state, and has days of grace.
+  -- Who leaves is held in the same state, and has days of grace; so is who stays after all, until it runs again.
   and not exists (select from offboardings f
-                  where f.organization_id = provisionings.organization_id and f.state <> 'withdrawn')
+                  where f.organization_id = provisionings.organization_id
+                    and (f.state <> 'withdrawn' or f.finished_at is null))
 returning not_before;
 
 -- name: end_abort$

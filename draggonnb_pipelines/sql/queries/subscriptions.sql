@@ -61,10 +61,9 @@ from subscriptions s join organizations o on o.id = s.organization_id
 where o.slug = any(:slugs)
 order by o.id, s.created_at desc, s.id;
 
--- name: slugs_with_subscription
--- Whose subscription may still change.
-select distinct o.slug from subscriptions s join organizations o on o.id = s.organization_id
-where s.status <> 'expired' order by o.slug;
+-- name: was_read$
+-- Whether PayFast's history of a day was read after its end.
+select exists (select from payfast_history_days where day = :day and read_at >= :ended_at);
 
 -- name: saw_payfast!
 update subscriptions

@@ -127,7 +127,17 @@ alter table payments
     add column found_in_history boolean not null default false,
     add column attempts integer not null default 0 check (attempts >= 0),
     add column not_before timestamptz not null default now(),
-    add column told_at timestamptz;
+    add column told_at timestamptz,
+    add column settled_as text check (settled_as in ('refunded', 'applied-by-hand')),
+    add column settled_by text,
+    add column settled_note text check (length(settled_note) between 1 and 1000),
+    add column settled_at timestamptz,
+    drop constraint payments_state_check,
+    add constraint payments_state_check
+        check (state in ('received', 'verified', 'applied', 'rejected', 'needs_review', 'settled')),
+    add constraint payments_settled
+        check ((state = 'settled') = (num_nulls(settled_as, settled_by, settled_note, settled_at) = 0));
+comment on column payments.settled_as is 'What a person did about a payment for which there was no place.';
 comment on column payments.found_in_history is 'No notice came: the daily comparison found it in PayFast''s history.';
 create index payments_to_check on payments (not_before) where state in ('received', 'verified');
 -- Money counts once, whether its notice or PayFast's history told of it first.
