@@ -27,7 +27,7 @@ from draggonnb_pipelines.resources.migrations import create_tenant_database, ens
 from draggonnb_pipelines.resources.postgres import dsn_for
 from draggonnb_pipelines.resources.vault import Vault
 from draggonnb_pipelines.sql import TENANT_MIGRATIONS
-from tests.stories.system import System, running_system
+from tests.stories.system import System, dagster_environment, running_system
 
 CLIENTS = int(os.environ.get("DRAGGONNB_BENCH_CLIENTS", "50"))
 TENANTS = int(os.environ.get("DRAGGONNB_BENCH_TENANTS", "100"))
@@ -165,6 +165,7 @@ def _backfill(system: System, slugs: Sequence[str]) -> dict[str, Any]:
     """What "Materialize" over these partitions does in the UI: the daemon makes runs of it."""
     from draggonnb_pipelines.definitions import defs
 
+    os.environ |= dagster_environment(system.settings)
     with dg.DagsterInstance.get() as instance:
         register_organizations(instance, slugs)
         backfill = PartitionBackfill.from_asset_partitions(

@@ -27,6 +27,7 @@ from draggonnb_pipelines.workflows.api_keys import api_keys
 from draggonnb_pipelines.workflows.environment import environment
 from draggonnb_pipelines.workflows.github_repo import github_repo
 from draggonnb_pipelines.workflows.inbox_batches import reason_of
+from draggonnb_pipelines.workflows.invoice_delivery import deliver_invoices
 from draggonnb_pipelines.workflows.kickoff_call import kickoff_call
 from draggonnb_pipelines.workflows.n8n_webhooks import n8n_webhooks
 from draggonnb_pipelines.workflows.onboarding_email import onboarding_email
@@ -95,7 +96,24 @@ async def run_step(stack: Stack, run_id: str, step: str, slugs: Sequence[str]) -
             await PROVISIONING.finish_clients(
                 conn, organization_ids=ids, steps=list(STEPS), run_id=run_id, now=stack.now()
             )
+    if step == STEPS[-1]:
+        await _deliver_invoices(stack, slugs)
     return {end.client.slug: end for end in done}
+
+
+async def _deliver_invoices(stack: Stack, slugs: Sequence[str]) -> None:
+    """What was paid before there was a database to put it into; what cannot go out now does so with the daily books."""
+    async with stack.master.connection() as conn:
+        rows = [row async for row in PROVISIONING.clients_of(conn, slugs=list(slugs))]
+    for row in rows:
+        if row["state"] != "done":
+            continue
+        try:
+            trouble = await deliver_invoices(stack, client_of(row).organization)
+        except (DraggonnbError, psycopg.Error) as error:
+            trouble = reason_of(error)
+        if trouble:
+            log.warning("invoices of %s wait for the daily books: %s", row["slug"], trouble)
 
 
 async def free_dead_runs(stack: Stack) -> None:

@@ -42,7 +42,7 @@ async def test_an_accepted_proposal_leads_to_the_plans_with_price_limits_and_tri
     assert re.findall(r"<span>(R[^<]*)</span> per month", page.text) == [
         *("R\u00a01\u00a0500", "R\u00a03\u00a0500", "R\u00a07\u00a0500")
     ]
-    assert "VAT included" in page.text
+    assert "All taxes included" in page.text
     assert "500 AI texts a month" in page.text
     assert "250\u00a0000 API calls a month" in page.text
     assert page.text.count("days are free") == 1

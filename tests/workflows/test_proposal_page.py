@@ -24,7 +24,7 @@ def test_the_page_says_what_the_content_says() -> None:
         "kloof-coffee.example/services/roasting",
         "read 22 November 2026",
         "R\u00a03\u00a0500",
-        "VAT included",
+        "all taxes included",
         "23 December 2026",
         "Version 1",
     ):
