@@ -33,6 +33,7 @@ def postgres_dsn() -> Iterator[str]:
         return
     worker = os.environ.get("PYTEST_XDIST_WORKER", "main")
     with embedded_server(Path(f"/var/tmp/draggonnb-tests-{os.getuid()}-{worker}")) as dsn:
+        _hurry(dsn)
         yield dsn
 
 
@@ -133,6 +134,14 @@ def supabase_sandbox(sandbox: Sandbox, postgres_dsn: str) -> Iterator[Sandbox]:
     sandbox.settings(postgres_dsn=postgres_dsn, supabase_project_seconds=0.1)
     yield sandbox
     sandbox.reset()
+
+
+def _hurry(server_dsn: str) -> None:
+    """Databases come and go by the hundred here, and none needs to survive the machine's power."""
+    with psycopg.connect(server_dsn, autocommit=True) as conn:
+        for setting in ("fsync", "full_page_writes", "synchronous_commit"):
+            conn.execute(f"alter system set {setting} = off".encode())
+        conn.execute("select pg_reload_conf()")
 
 
 def _drop(server_dsn: str, *names: str) -> None:

@@ -88,16 +88,18 @@ def signature(body: bytes, *, secret: bytes = b"shared-secret", at: float | None
     return JSON | {"x-draggonnb-signature": f"t={moment},v1={digest}"}
 
 
-WRONG_SIGNATURES = [
-    signature(json.dumps(GOOD).encode(), secret=b"another-secret"),
-    signature(json.dumps(GOOD).encode(), at=time.time() - 400),
-    signature(json.dumps(GOOD).encode(), at=time.time() + 400),
-    signature(b'{"email": "altered@a.example"}'),
-    JSON | {"x-draggonnb-signature": "v1=abc"},
-    JSON | {"x-draggonnb-signature": ""},
-    # A wrong signature is not saved by a right token.
-    signature(b"other") | {"x-webhook-token": "token-of-draggonnb"},
-]
+def wrong_signatures() -> list[dict[str, str]]:
+    """Made when they are sent: what is too early now is right in some minutes."""
+    return [
+        signature(json.dumps(GOOD).encode(), secret=b"another-secret"),
+        signature(json.dumps(GOOD).encode(), at=time.time() - 400),
+        signature(json.dumps(GOOD).encode(), at=time.time() + 400),
+        signature(b'{"email": "altered@a.example"}'),
+        JSON | {"x-draggonnb-signature": "v1=abc"},
+        JSON | {"x-draggonnb-signature": ""},
+        # A wrong signature is not saved by a right token.
+        signature(b"other") | {"x-webhook-token": "token-of-draggonnb"},
+    ]
 
 
 async def test_a_wrong_stale_or_altered_signature_is_401(
@@ -109,7 +111,7 @@ async def test_a_wrong_stale_or_altered_signature_is_401(
         agency.id,
     )
 
-    for headers in WRONG_SIGNATURES:
+    for headers in wrong_signatures():
         await refused(api, http, 401, "unauthorized", content=json.dumps(GOOD).encode(), headers=headers)
 
 

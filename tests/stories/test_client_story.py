@@ -166,8 +166,10 @@ def _check_assets(system: System, slug: str) -> None:
     assert {step: found[step] for step in STEPS} == {step: {slug} for step in STEPS}
     assert [{key.partition("|")[2] for key in found[asset]} for asset in BOOKS] == [{slug}] * 2
     assert [found[asset] for asset in DAILY_BOOKS] == [set(), set()]
+    # The clock's own jobs may come in between.
     runs = system.dagster("select distinct pipeline_name as job, status from runs order by 1")
-    assert runs == [{"job": job, "status": "SUCCESS"} for job in ("keep_books", "qualify_leads", "set_up_clients")]
+    assert {run["status"] for run in runs} == {"SUCCESS"}
+    assert {run["job"] for run in runs} >= {"keep_books", "qualify_leads", "set_up_clients"}
 
 
 def _check_stack(system: System, slug: str) -> None:

@@ -8,7 +8,9 @@ import pytest
 from draggonnb_pipelines.domain.organizations import Organization
 from draggonnb_pipelines.domain.publishing import Platform
 from draggonnb_pipelines.resources.stack import Stack
+from draggonnb_pipelines.workflows.scheduling import enqueue_ready
 from tests.sandbox_process import Sandbox
+from tests.workflows.lead_work import tenant_rows
 from tests.workflows.publish_work import approve, connect, make_due, publish, queue, statuses
 
 PUBLISH_ROUTES = {
@@ -169,7 +171,13 @@ async def test_a_refused_post_says_why_and_takes_its_thread_with_it(
     stack: Stack, agency: Organization, sandbox: Sandbox
 ) -> None:
     await connect(stack, agency, Platform.X)
-    await approve(stack, agency, "x" * 300, platforms=("x",), thread=["Never to be seen."])
+    await approve(stack, agency, "Nobody minds.", platforms=("x",), thread=["Never to be seen."])
+    await enqueue_ready(stack, agency)
+    await tenant_rows(
+        stack,
+        agency,
+        "update content_queue set payload = jsonb_set(payload, '{text}', to_jsonb(repeat('x', 300))) where part = 0",
+    )
 
     await publish(stack, agency)
 
