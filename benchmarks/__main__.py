@@ -1,11 +1,11 @@
-"""`python -m benchmarks [tick] [ingest] [burst] [publish]`: all of them without a name. Writes docs/benchmarks.md."""
+"""`python -m benchmarks [tick] [ingest] [burst] [publish] [provision]`: all of them without a name. Writes docs/benchmarks.md."""
 
 import importlib
 import sys
 
 from benchmarks.server import write_page
 
-NAMES = ("tick", "ingest", "burst", "publish")
+NAMES = ("tick", "ingest", "burst", "publish", "provision")
 
 
 def main(arguments: list[str]) -> None:
