@@ -1,4 +1,6 @@
-"""`python -m benchmarks [tick] [ingest] [burst] [publish] [provision]`: all of them without a name. Writes docs/benchmarks.md."""
+"""`python -m benchmarks [tick] [ingest] [burst] [publish] [provision]`: all without a name.
+
+Writes docs/benchmarks.md."""
 
 import importlib
 import sys

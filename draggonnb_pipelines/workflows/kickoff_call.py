@@ -21,7 +21,7 @@ from draggonnb_pipelines.workflows.client_mails import ClientMail, agency_of, is
 from draggonnb_pipelines.workflows.notices import Notice, tell
 from draggonnb_pipelines.workflows.onboarding_email import app_url
 from draggonnb_pipelines.workflows.pages import render
-from draggonnb_pipelines.workflows.stack_ledger import Ledger, Made
+from draggonnb_pipelines.workflows.stack_ledger import Ledger, Made, NotYet
 
 KICKOFF = load_queries("kickoff")
 ONBOARDING = load_queries("onboarding")
@@ -49,7 +49,7 @@ async def kickoff_call(ledger: Ledger) -> Resource:
     activities  4. the checklist, as far as the client's database shows it  5. the news
 
     Raises:
-        NotYet: a mail waits for the mail server.
+        NotYet: a mail waits for the mail server, or others take their half hours at the same moment.
         NeedsReview: a mail was refused for good, no half hour is free, or the agency has no organization.
     """
 
@@ -100,7 +100,7 @@ async def _call_of(ledger: Ledger, agency: Organization) -> Call:
             taken = {row["starts_at"] async for row in KICKOFF.taken_starts(conn, now=now)}
             starts_at = next_half_hour(now, agency.timezone, taken)
             if starts_at is None:
-                break
+                raise NeedsReview("no half hour is free for the first call: agree on one with the client")
             await KICKOFF.take_half_hour(
                 conn,
                 organization_id=organization_id,
@@ -109,7 +109,7 @@ async def _call_of(ledger: Ledger, agency: Organization) -> Call:
                 uid=f"{stable_id(client, STEP)}@{stack.mailer.domain}",
                 now=now,
             )
-    raise NeedsReview("no half hour is free for the first call: agree on one with the client")
+    raise NotYet("others take their half hours at this moment", stack.settings.provision_poll_seconds)
 
 
 async def _invite(ledger: Ledger, agency: Organization, call: Call) -> None:

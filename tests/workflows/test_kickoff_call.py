@@ -10,12 +10,13 @@ import pytest
 
 from draggonnb_pipelines.domain.provisioning import Client
 from draggonnb_pipelines.errors import NeedsReview
-from draggonnb_pipelines.workflows.kickoff_call import kickoff_call
-from draggonnb_pipelines.workflows.stack_ledger import NotYet
+from draggonnb_pipelines.workflows.kickoff_call import _call_of, kickoff_call
+from draggonnb_pipelines.workflows.stack_ledger import Ledger, NotYet
 from tests.conftest import MakeOrganization
 from tests.sandbox_process import Sandbox
 from tests.workflows.client_desk import OWNER, Desk, cut_at_each_reading, master_count, settled
 from tests.workflows.lead_work import count, master_rows, tenant_rows
+from tests.workflows.paid_clients import open_client
 
 SALES = "sales@draggonnb.example"
 MONDAY = datetime(2026, 11, 23, 6, 0, tzinfo=UTC)
@@ -203,3 +204,32 @@ async def test_without_an_agency_a_person_is_asked_and_nobody_is_invited(desk: D
     assert sandbox.public("mail") == []
     assert await master_count(desk, "kickoff_calls") == 0
     assert await desk.rows("kickoff_call") == [("invitation", "needs_review", None)]
+
+
+async def test_fifty_clients_at_once_get_fifty_half_hours(desk: Desk) -> None:
+    """Who meets others ten times over comes again; nobody is told that there is none."""
+    ids = [await open_client(desk.stack, f"client-{number}") for number in range(10, 60)]
+    organizations = await master_rows(
+        desk.stack, "select id, data_key_wrapped from organizations where id = any(%s)", ids
+    )
+    ledgers = [
+        dataclasses.replace(
+            desk.ledger,
+            client=dataclasses.replace(
+                desk.client, organization=dataclasses.replace(desk.client.organization, **row, slug=f"client-{number}")
+            ),
+        )
+        for number, row in enumerate(organizations)
+    ]
+
+    async def take(ledger: Ledger) -> Any:
+        while True:
+            try:
+                return (await _call_of(ledger, desk.agency)).starts_at
+            except NotYet:
+                await asyncio.sleep(0.01)
+
+    starts = await asyncio.gather(*map(take, ledgers))
+
+    assert len(set(starts)) == 50
+    assert await master_count(desk, "kickoff_calls") == 50
