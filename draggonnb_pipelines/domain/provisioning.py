@@ -25,6 +25,8 @@ STEPS = (
     "training_materials",
     "kickoff_call",
 )
+# Failures in a row, dead runs included, after which a person is needed.
+MAX_ATTEMPTS = 8
 WEBHOOKS = ("generate-content", "analytics", "notifications")
 State = Literal["intent", "calling", "ready", "unknown", "failed", "needs_review", "removing", "removed"]
 

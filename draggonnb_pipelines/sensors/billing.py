@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 
 import dagster as dg
 
+from draggonnb_pipelines.domain.provisioning import MAX_ATTEMPTS
 from draggonnb_pipelines.jobs import DAILY, keep_books, set_up_clients
 from draggonnb_pipelines.resources.bindings import MasterQueries
 from draggonnb_pipelines.resources.postgres import Connection
@@ -64,7 +65,7 @@ async def clients_waiting(conn: Connection) -> int:
     held = [row["run_id"] async for row in PROVISIONING.holding_runs(conn)]
     live = {row["run_id"] async for row in AGENDA.live_runs(conn, run_ids=held)} if held else set[str]()
     if dead := sorted(set(held) - live):
-        await PROVISIONING.free_clients(conn, run_ids=dead)
+        await PROVISIONING.free_clients(conn, run_ids=dead, max_attempts=MAX_ATTEMPTS)
     return await PROVISIONING.count_waiting(conn)
 
 

@@ -19,7 +19,7 @@ from typing import Any
 import psycopg
 
 from draggonnb_pipelines.domain.organizations import Organization
-from draggonnb_pipelines.domain.provisioning import STEPS, Client, Resource
+from draggonnb_pipelines.domain.provisioning import MAX_ATTEMPTS, STEPS, Client, Resource
 from draggonnb_pipelines.errors import DraggonnbError, ErrorClass, TenantUnavailable, VendorError
 from draggonnb_pipelines.resources.stack import Stack
 from draggonnb_pipelines.workflows.agenda import dead_runs, showing_life
@@ -39,7 +39,6 @@ from draggonnb_pipelines.workflows.vercel_deployment import vercel_deployment
 
 log = logging.getLogger(__name__)
 CLIENTS_A_RUN = 100
-MAX_ATTEMPTS = 8
 RETRY_SECONDS = (30, 60, 120, 300, 600)
 WORK: Mapping[str, Callable[[Ledger], Awaitable[Resource]]] = {
     "supabase_project": supabase_project,
@@ -110,7 +109,7 @@ async def _deliver_invoices(stack: Stack, slugs: Sequence[str]) -> None:
             continue
         try:
             trouble = await deliver_invoices(stack, client_of(row).organization)
-        except (DraggonnbError, psycopg.Error) as error:
+        except Exception as error:  # they are set up whatever becomes of one invoice
             trouble = reason_of(error)
         if trouble:
             log.warning("invoices of %s wait for the daily books: %s", row["slug"], trouble)
@@ -122,7 +121,7 @@ async def free_dead_runs(stack: Stack) -> None:
         held = [row["run_id"] async for row in PROVISIONING.holding_runs(conn)]
     if dead := await dead_runs(stack.master, held):
         async with stack.master.connection() as conn:
-            await PROVISIONING.free_clients(conn, run_ids=sorted(dead))
+            await PROVISIONING.free_clients(conn, run_ids=sorted(dead), max_attempts=MAX_ATTEMPTS)
 
 
 async def _show_life(stack: Stack, run_id: str) -> None:
@@ -169,6 +168,11 @@ class _Work:
                     return StepEnd(self.client, reason=wait.reason, waits=self._comes_again)
                 await asyncio.sleep(pause)
             except Exception as error:  # one client's trouble, of whatever kind, is its own
+                throttled = _throttled_seconds(error)
+                pause = max(throttled or 0.0, self.stack.settings.provision_poll_seconds)
+                if throttled is not None and time.monotonic() + pause <= ends:
+                    await asyncio.sleep(pause)
+                    continue
                 if not isinstance(error, DraggonnbError | psycopg.Error):
                     log.exception("%s of %s broke", self.step, self.client.slug)
                 return await self._after(error)
@@ -176,13 +180,15 @@ class _Work:
     async def _after(self, error: Exception) -> StepEnd:
         """Trouble that passes is tried again in a later run, a number of times; any other is for a person."""
         reason, attempts = reason_of(error), self.row["attempts"]
-        if not _passes(error) or attempts + 1 >= MAX_ATTEMPTS:
+        is_over = attempts + 1 >= MAX_ATTEMPTS and _throttled_seconds(error) is None
+        if not _passes(error) or is_over:
             await self._let_go("failed", reason, 0)
             return StepEnd(self.client, reason=reason)
         seconds = float(RETRY_SECONDS[min(attempts, len(RETRY_SECONDS) - 1)])
         if isinstance(error, VendorError) and error.retry_after_seconds:
             seconds = max(seconds, error.retry_after_seconds)
-        await self._let_go("waiting", reason, seconds, counts=True)
+        # A quota that all clients share is nobody's failure, however often it is met.
+        await self._let_go("waiting", reason, seconds, counts=_throttled_seconds(error) is None)
         if not self._comes_again:
             return StepEnd(self.client, reason=f"{reason}; materialize its partition again")
         return StepEnd(self.client, reason=f"{reason}; tried again in {seconds:.0f} s", waits=True)
@@ -211,6 +217,14 @@ def _passes(error: Exception) -> bool:
     if isinstance(error, VendorError):
         return error.is_transient or error.error_class is ErrorClass.AMBIGUOUS
     return isinstance(error, TenantUnavailable | psycopg.OperationalError)
+
+
+def _throttled_seconds(error: Exception) -> float | None:
+    """How long the vendor asks everybody to wait; None where it does not."""
+    if isinstance(error, VendorError) and error.error_class is ErrorClass.THROTTLED:
+        asked = error.retry_after_seconds
+        return float(RETRY_SECONDS[0]) if asked is None else asked
+    return None
 
 
 def _is_for_everybody(row: Mapping[str, Any], step: str) -> bool:

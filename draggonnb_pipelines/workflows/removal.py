@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
-from draggonnb_pipelines.domain.provisioning import STEPS, Resource, project_name, repo_name
+from draggonnb_pipelines.domain.provisioning import MAX_ATTEMPTS, STEPS, Resource, project_name, repo_name
 from draggonnb_pipelines.errors import DraggonnbError, OperatorError
 from draggonnb_pipelines.resources.stack import Stack
 from draggonnb_pipelines.sql import load_queries
@@ -166,7 +166,7 @@ async def let_dead_run_go(stack: Stack, ledger: Ledger) -> None:
         row = await REMOVAL.provisioning_of(conn, organization_id=ledger.client.organization.id)
     if row and row["run_id"] and await dead_runs(stack.master, [row["run_id"]]):
         async with stack.master.connection() as conn:
-            await PROVISIONING.free_clients(conn, run_ids=[row["run_id"]])
+            await PROVISIONING.free_clients(conn, run_ids=[row["run_id"]], max_attempts=MAX_ATTEMPTS)
 
 
 def _cannot_abort(slug: str, row: Mapping[str, object] | None) -> OperatorError:

@@ -4,16 +4,16 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from pydantic import SecretStr
 
-from draggonnb_pipelines.domain.provisioning import STEPS
+from draggonnb_pipelines.domain.provisioning import MAX_ATTEMPTS, STEPS
 from draggonnb_pipelines.domain.reports import Markdown, PartitionKey
 from draggonnb_pipelines.resources.stack import Stack, open_stack
 from draggonnb_pipelines.settings import Settings
-from draggonnb_pipelines.workflows.provisioning import run_step, take_waiting
+from draggonnb_pipelines.workflows.provisioning import free_dead_runs, run_step, take_waiting
 from draggonnb_pipelines.workflows.provisioning_reports import set_up
 from tests.conftest import MASTER_KEYS, MakeOrganization
 from tests.sandbox_process import Sandbox
@@ -159,3 +159,51 @@ async def test_the_asset_shows_the_stack_with_links_and_an_organization_by_hand_
     assert "| supabase_project | " in shown.text
     assert "kloof-coffee-db" in shown.text
     assert set(schema.done) == {PartitionKey("kloof-coffee"), PartitionKey("by-hand")}
+
+
+async def test_a_client_that_kills_its_runs_waits_longer_each_time_and_is_for_a_person_in_the_end(stack: Stack) -> None:
+    await open_client(stack, "kloof-coffee")
+    waits, later = [], timedelta(0)
+    for number in range(MAX_ATTEMPTS):
+        async with open_stack(stack.settings, now=lambda late=later: datetime.now(UTC) + late) as dying:
+            assert await take_waiting(dying, f"run-{number}") == ["kloof-coffee"]
+        await free_dead_runs(stack)
+        [row] = await master_rows(stack, "select state, not_before - now() as wait, attempts from provisionings")
+        waits.append(round(max(row["wait"].total_seconds(), 0)))
+        later = timedelta(minutes=10)
+
+    assert waits == [30 * number for number in range(MAX_ATTEMPTS)]
+    assert (row["state"], row["attempts"]) == ("failed", MAX_ATTEMPTS)
+
+
+async def test_a_quota_that_all_share_is_waited_for_in_the_run_and_is_nobodys_failure(
+    stack: Stack, supabase_sandbox: Sandbox
+) -> None:
+    await open_client(stack, "kloof-coffee")
+    refused = [{"kind": "rate_limit", "retry_after": 0}] * 5
+    supabase_sandbox.faults("GET /supabase/v1/projects/{ref}", *refused)
+
+    ends = [await run_step(stack, "run-1", "supabase_project", await take_waiting(stack, "run-1"))]
+
+    assert [end.reason for end in ends[0].values()] == [None]
+    assert await master_rows(stack, "select state, attempts from provisionings") == [
+        {"state": "running", "attempts": 0}
+    ]
+
+
+async def test_what_is_missing_although_every_step_came_through_is_not_looked_for_at_once(stack: Stack) -> None:
+    await open_client(stack, "kloof-coffee")
+    slugs = await take_waiting(stack, "run-1")
+    for step in STEPS[:-1]:
+        await run_step(stack, "run-1", step, slugs)
+    await master_rows(
+        stack, "update stack_resources set state = 'failed' where step = 'api_keys' and name = 'publishable'"
+    )
+
+    await run_step(stack, "run-1", STEPS[-1], slugs)
+
+    [row] = await master_rows(
+        stack, "select state, not_before > now() + interval '4 minutes' as later from provisionings"
+    )
+    assert row == {"state": "waiting", "later": True}
+    assert await take_waiting(stack, "run-2") == []

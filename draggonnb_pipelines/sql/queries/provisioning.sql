@@ -22,8 +22,13 @@ select (select count(*) from payments where state in ('received', 'verified') an
 select distinct run_id from provisionings where run_id is not null;
 
 -- name: free_clients!
--- What a dead run held is free again; what it had not finished waits.
-update provisionings set state = case when state = 'running' then 'waiting' else state end, run_id = null
+-- What a dead run held is free again, and what it had not finished waits: at first for nothing, then longer each time,
+-- since a client that kills its runs must not have them one after the other for ever.
+update provisionings
+set state = case when state <> 'running' then state when attempts + 1 >= :max_attempts then 'failed' else 'waiting' end,
+    last_error = case when state = 'running' then 'the run that set it up died' else last_error end,
+    not_before = case when state = 'running' then now() + make_interval(secs => 30 * attempts) else not_before end,
+    attempts = case when state = 'running' then attempts + 1 else attempts end, run_id = null
 where run_id = any(:run_ids);
 
 -- name: take_waiting
@@ -51,7 +56,7 @@ where o.id = p.organization_id and o.slug = any(:slugs) and p.run_id is null
   and p.state in ('waiting', 'failed', 'done');
 
 -- name: let_go!
--- This run has nothing more to do for them. Reason null: what is complete is done, what is not waits for the rest.
+-- This run has nothing more to do for a client. One that is done stays so.
 update provisionings p
 set state = case when p.state = 'done' then 'done' else :state end, run_id = null, not_before = :not_before,
     last_step = :step, last_error = cast(:reason as text),
@@ -83,6 +88,8 @@ with standing as (
 ), done as (
     update provisionings p
     set state = case when s.organization_id is null then 'waiting' else 'done' end, run_id = null, last_error = null,
+        -- What is missing although every step came through is not there a moment later either.
+        not_before = case when s.organization_id is null then :now + interval '5 minutes' else p.not_before end,
         finished_at = case when s.organization_id is null then p.finished_at else coalesce(p.finished_at, :now) end
     from provisionings mine left join standing s on s.organization_id = mine.organization_id
     where mine.organization_id = p.organization_id and p.organization_id = any(:organization_ids)
