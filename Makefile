@@ -18,7 +18,7 @@ up: setup ## everything (database, API, Dagster, sandbox) until Ctrl-C
 	@$(BIN)/draggonnb up
 
 test: setup-dev ## all tests; narrow with ARGS, such as ARGS="tests/domain -k score"
-	@$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
+	@$(BIN)/python -m pytest -n 3 --dist load --maxschedchunk 2 $(ARGS)
 
 test-kill: setup-dev ## the full kill test: 200 leads, 30 SIGKILLs, about six minutes
 	@$(BIN)/python -m pytest -m kill -s tests/stories/test_lead_kills.py $(ARGS)

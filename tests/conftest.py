@@ -25,6 +25,11 @@ from tests.sandbox_process import Sandbox, sandbox_process
 MASTER_KEYS = "test:" + "q83vEjRWeJC83xI0VniQq83vEjRWeJC83xI0VniQq80="
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The long ones first: else one worker is left alone with them in the end."""
+    items.sort(key=lambda item: "stories" not in item.path.parts)
+
+
 @pytest.fixture(scope="session")
 def postgres_dsn() -> Iterator[str]:
     """A server, without a database name that any test may write to."""
