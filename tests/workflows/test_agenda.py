@@ -182,7 +182,8 @@ async def test_a_run_lives_for_as_long_as_it_shows_life_and_its_name_is_its_own(
     async with showing_life(stack.master, run_id):
         assert await dead_runs(stack.master, [run_id, other]) == {other}
 
-    await asyncio.wait_for(until_dead(stack, run_id), 10)  # the server lets a closed connection's locks go a moment later
+    # The server lets the locks of a closed connection go a moment later.
+    await asyncio.wait_for(until_dead(stack, run_id), 10)
 
 
 async def test_a_process_that_is_killed_no_longer_lives(stack: Stack) -> None:
