@@ -1,4 +1,4 @@
-"""`python -m benchmarks [tick] [ingest] [burst] [publish] [provision]`: all without a name.
+"""`python -m benchmarks [tick] [ingest] [burst] [publish] [provision] [analytics] [backfill]`: all without a name.
 
 Writes docs/benchmarks.md."""
 
@@ -7,7 +7,7 @@ import sys
 
 from benchmarks.server import write_page
 
-NAMES = ("tick", "ingest", "burst", "publish", "provision")
+NAMES = ("tick", "ingest", "burst", "publish", "provision", "analytics", "backfill")
 
 
 def main(arguments: list[str]) -> None:

@@ -10,24 +10,23 @@ import tempfile
 import time
 import uuid
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import dagster as dg
 import psycopg
-from dagster._core.execution.backfill import PartitionBackfill
 from psycopg import sql
 from rich.progress import Progress
 
+from benchmarks.backfills import backfill
 from benchmarks.costs import Costs
 from benchmarks.server import console, report
-from draggonnb_pipelines.partitions import register_organizations
 from draggonnb_pipelines.resources.embedded_postgres import embedded_server
 from draggonnb_pipelines.resources.migrations import create_tenant_database, ensure_tenant_template
 from draggonnb_pipelines.resources.postgres import dsn_for
 from draggonnb_pipelines.resources.vault import Vault
 from draggonnb_pipelines.sql import TENANT_MIGRATIONS
-from tests.stories.system import System, dagster_environment, running_system
+from tests.stories.system import System, running_system
 
 CLIENTS = int(os.environ.get("DRAGGONNB_BENCH_CLIENTS", "50"))
 TENANTS = int(os.environ.get("DRAGGONNB_BENCH_TENANTS", "100"))
@@ -125,18 +124,18 @@ def _upgrade(system: System, server: str) -> tuple[list[Sequence[object]], dict[
     names = _tenants_of_before(system, server, slugs)
     down = slugs[TENANTS // 2]
     _allow(server, names[down], is_on=False)
-    first = _backfill(system, slugs)
+    first = backfill(system, "tenant_schema", slugs)
     _allow(server, names[down], is_on=True)
-    again = _backfill(system, [down])
+    again = backfill(system, "tenant_schema", [down])
     figures = {
-        f"tenants brought up to date by one backfill, of {TENANTS}": first["up_to_date"],
-        "its runs": first["runs"],
-        "its time, s": first["seconds"],
-        "failed (a database was down)": ", ".join(first["failed"]),
-        "the failed one alone again, s": again["seconds"],
-        "failed then": ", ".join(again["failed"]) or "none",
+        f"tenants brought up to date by one backfill, of {TENANTS}": first.done,
+        "its runs": first.runs,
+        "its time, s": first.seconds,
+        "failed (a database was down)": ", ".join(first.failed),
+        "the failed one alone again, s": again.seconds,
+        "failed then": ", ".join(again.failed) or "none",
     }
-    return list(figures.items()), {"first": first, "again": again}
+    return list(figures.items()), {"first": asdict(first), "again": asdict(again)}
 
 
 def _tenants_of_before(system: System, server: str, slugs: Sequence[str]) -> dict[str, str]:
@@ -159,48 +158,6 @@ def _tenants_of_before(system: System, server: str, slugs: Sequence[str]) -> dic
                 (key, slug, slug.title(), name, vault.new_data_key(key)),
             )
     return names
-
-
-def _backfill(system: System, slugs: Sequence[str]) -> dict[str, Any]:
-    """What "Materialize" over these partitions does in the UI: the daemon makes runs of it."""
-    from draggonnb_pipelines.definitions import defs
-
-    os.environ |= dagster_environment(system.settings)
-    with dg.DagsterInstance.get() as instance:
-        register_organizations(instance, slugs)
-        backfill = PartitionBackfill.from_asset_partitions(
-            backfill_id=uuid.uuid4().hex[:8],
-            asset_graph=defs.resolve_asset_graph(),
-            partition_names=list(slugs),
-            asset_selection=[dg.AssetKey("tenant_schema")],
-            backfill_timestamp=time.time(),
-            tags={},
-            dynamic_partitions_store=instance,
-            all_partitions=False,
-            title="schema upgrade",
-            description=None,
-            run_config=None,
-        )
-        started = time.monotonic()
-        instance.add_backfill(backfill)
-
-        def ended() -> bool:
-            found = instance.get_backfill(backfill.backfill_id)
-            return found is not None and found.status.value.startswith(("COMPLETED", "FAILED"))
-
-        system.wait_until("the backfill ends", ended, seconds=PATIENCE_SECONDS)
-        seconds = time.monotonic() - started
-        runs = instance.get_runs(dg.RunsFilter(tags={"dagster/backfill": backfill.backfill_id}))
-        statuses = instance.get_status_by_partition(dg.AssetKey("tenant_schema"), list(slugs), _partitions()) or {}
-    failed = sorted(slug for slug, status in statuses.items() if status and status.value == "FAILED")
-    done = sum(1 for status in statuses.values() if status and status.value == "MATERIALIZED")
-    return {"up_to_date": done, "runs": len(runs), "seconds": seconds, "failed": failed}
-
-
-def _partitions() -> dg.PartitionsDefinition:
-    from draggonnb_pipelines.partitions import organizations
-
-    return organizations
 
 
 def _allow(server: str, name: str, *, is_on: bool) -> None:

@@ -78,7 +78,7 @@ def seed(settings: Settings, clients: Sequence[Organization], posts_each: int, d
         assert client.database_name
         with psycopg.connect(dsn_for(settings.dsn, client.database_name)) as conn:
             conn.execute(f"truncate {EMPTIED} cascade")
-            conn.execute(_ACCOUNTS, _accounts(vault, client))
+            connect_accounts(conn, vault, client)
             conn.execute(_POSTS, _posts(client, range(position, position + posts_each), due_at))
     with psycopg.connect(settings.dsn) as conn:
         conn.execute("truncate publishing_agenda, app_quotas")
@@ -90,11 +90,21 @@ def seed(settings: Settings, clients: Sequence[Organization], posts_each: int, d
         conn.execute("checkpoint")
 
 
+def connect_accounts(conn: psycopg.Connection, vault: Vault, client: Organization) -> None:
+    """One on each network, with the token that the sandbox always takes."""
+    conn.execute(_ACCOUNTS, _accounts(vault, client))
+
+
+def external_id_of(client: Organization, platform: Platform) -> str:
+    """The account's number at its network."""
+    return f"{10**12 + client.id.int % 10**11}{PLATFORMS.index(platform)}"
+
+
 def _accounts(vault: Vault, client: Organization) -> dict[str, list[Any]]:
     assert client.data_key_wrapped
     key, sealed = vault.tenant_key(client.id, client.data_key_wrapped), []
     ids = [uuid5(client.id, platform) for platform in PLATFORMS]
-    external_ids = [f"{10**12 + client.id.int % 10**11}{number}" for number in range(len(PLATFORMS))]
+    external_ids = [external_id_of(client, platform) for platform in PLATFORMS]
     for account_id, external_id in zip(ids, external_ids, strict=True):
         tokens = Credentials(f"sandbox-{external_id}", None, datetime.now(UTC))
         sealed.append(key.seal(tokens.dump(), f"social_account:{client.id}:{account_id}"))

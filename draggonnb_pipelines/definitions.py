@@ -5,6 +5,7 @@ from typing import Any
 
 import dagster as dg
 
+from draggonnb_pipelines.assets.analytics import daily_analytics, weekly_analytics
 from draggonnb_pipelines.assets.billing import billing_assets
 from draggonnb_pipelines.assets.content import content_assets
 from draggonnb_pipelines.assets.leads import lead_assets
@@ -13,6 +14,8 @@ from draggonnb_pipelines.checks import lead_checks
 from draggonnb_pipelines.jobs import (
     act_on_post,
     apply_message_statuses,
+    collect_analytics,
+    deliver_messages,
     generate_content,
     keep_books,
     look_after_clients,
@@ -20,30 +23,38 @@ from draggonnb_pipelines.jobs import (
     prune_asset_history,
     publish_due_posts,
     qualify_leads,
+    report_weeks,
     reprocess_leads,
     set_up_clients,
+    watch_message_templates,
 )
+from draggonnb_pipelines.messages_checks import message_checks
 from draggonnb_pipelines.provisioning_checks import provisioning_checks
 from draggonnb_pipelines.publishing_checks import publishing_checks
 from draggonnb_pipelines.resources.bindings import MasterQueries, RunStack
 from draggonnb_pipelines.schedules import (
+    analytics_daily,
     books_daily,
     check_clients,
     check_clients_hourly,
     check_leads,
     check_leads_hourly,
+    check_messages,
+    check_messages_hourly,
     check_publishing,
     check_publishing_hourly,
     prune_nightly,
     publish_quarter_hourly,
     stacks_hourly,
+    templates_daily,
     tend_quarter_hourly,
 )
+from draggonnb_pipelines.sensors.analytics import numbers_due, weeks_to_report
 from draggonnb_pipelines.sensors.billing import paid_clients, payment_notices
 from draggonnb_pipelines.sensors.content import content_inbox
 from draggonnb_pipelines.sensors.failures import failed_runs
 from draggonnb_pipelines.sensors.leads import lead_inbox, reprocessing_requests
-from draggonnb_pipelines.sensors.messages import inbox_freshness, waiting_message_statuses
+from draggonnb_pipelines.sensors.messages import inbox_freshness, message_requests, waiting_message_statuses
 from draggonnb_pipelines.sensors.organizations import new_organizations
 from draggonnb_pipelines.sensors.publishing import publishing_agenda
 
@@ -52,8 +63,8 @@ def build_defs(overrides: Mapping[str, Any] | None = None) -> dg.Definitions:
     """The code location. `overrides` replaces resources by their keys."""
     resources: dict[str, Any] = {"stack": RunStack(), "master": MasterQueries(), **(overrides or {})}
     return dg.Definitions(
-        assets=[lead_assets, content_assets, billing_assets, provisioning_assets],
-        asset_checks=[*lead_checks, *publishing_checks, *provisioning_checks],
+        assets=[lead_assets, content_assets, billing_assets, provisioning_assets, daily_analytics, weekly_analytics],
+        asset_checks=[*lead_checks, *publishing_checks, *provisioning_checks, *message_checks],
         jobs=[
             qualify_leads,
             reprocess_leads,
@@ -61,6 +72,10 @@ def build_defs(overrides: Mapping[str, Any] | None = None) -> dg.Definitions:
             publish_due_posts,
             keep_books,
             set_up_clients,
+            collect_analytics,
+            report_weeks,
+            deliver_messages,
+            watch_message_templates,
             apply_message_statuses,
             look_after_clients,
             look_after_stacks,
@@ -69,8 +84,10 @@ def build_defs(overrides: Mapping[str, Any] | None = None) -> dg.Definitions:
             check_leads,
             check_publishing,
             check_clients,
+            check_messages,
         ],
         schedules=[
+            analytics_daily,
             books_daily,
             check_clients_hourly,
             stacks_hourly,
@@ -79,6 +96,8 @@ def build_defs(overrides: Mapping[str, Any] | None = None) -> dg.Definitions:
             check_publishing_hourly,
             publish_quarter_hourly,
             tend_quarter_hourly,
+            check_messages_hourly,
+            templates_daily,
         ],
         sensors=[
             lead_inbox,
@@ -86,10 +105,13 @@ def build_defs(overrides: Mapping[str, Any] | None = None) -> dg.Definitions:
             publishing_agenda,
             payment_notices,
             paid_clients,
+            numbers_due,
+            weeks_to_report,
             reprocessing_requests,
             new_organizations,
             failed_runs,
             waiting_message_statuses,
+            message_requests,
             inbox_freshness,
         ],
         resources=resources,

@@ -7,13 +7,15 @@ from uuid import UUID
 
 import dagster as dg
 
-from draggonnb_pipelines.assets import billing, content_runs, provisioning
+from draggonnb_pipelines.assets import analytics, billing, content_runs, provisioning
 from draggonnb_pipelines.assets.leads import CHAIN
 from draggonnb_pipelines.dagster_instance import PG_URL_VARIABLE
 from draggonnb_pipelines.event_retention import prune_asset_events
 from draggonnb_pipelines.resources.bindings import MasterQueries, RunStack
 from draggonnb_pipelines.settings import load_settings
+from draggonnb_pipelines.workflows.message_requests import deliver_requests
 from draggonnb_pipelines.workflows.message_statuses import apply_all_statuses
+from draggonnb_pipelines.workflows.message_templates import watch_templates
 from draggonnb_pipelines.workflows.publish_questions import act_on_row
 from draggonnb_pipelines.workflows.stack_care import care_for_stacks
 from draggonnb_pipelines.workflows.tending import tend_clients
@@ -120,6 +122,30 @@ set_up_clients = dg.define_asset_job(
 )
 
 
+def analytics_config(**values: Any) -> dict[str, Any]:
+    """Run config for the daily chain of numbers; see `AnalyticsRun`."""
+    return {"ops": {analytics.CHAIN: {"config": values}}}
+
+
+collect_analytics = dg.define_asset_job(
+    "collect_analytics",
+    selection=dg.AssetSelection.assets("platform_metrics", "analytics_snapshots").without_checks(),
+    description="Numbers of posts that are due, and the figures of the day before. Daily at 06:00 UTC for everybody, "
+    "hourly and on request for who has something due; what failed is taken up again by the hourly run.",
+    tags={**INBOX_TAGS, "dagster/max_runtime": "3600"},
+    executor_def=dg.in_process_executor,
+)
+
+report_weeks = dg.define_asset_job(
+    "report_weeks",
+    selection=dg.AssetSelection.assets("weekly_reports", "agency_reports").without_checks(),
+    description="The reports of the last complete week, of each client and of the agency. Launched by "
+    "`weeks_to_report` once the snapshot of its Sunday is taken.",
+    tags={**INBOX_TAGS, "dagster/max_runtime": "3600"},
+    executor_def=dg.in_process_executor,
+)
+
+
 class PostAction(dg.Config):
     """What a person says about one row of the publish ledger.
 
@@ -159,6 +185,32 @@ def apply_waiting_statuses(context: dg.OpExecutionContext, stack: RunStack) -> N
 @dg.job(executor_def=dg.in_process_executor, tags=INBOX_TAGS)
 def apply_message_statuses() -> None:
     apply_waiting_statuses()
+
+
+@dg.op(description="Messages that clients' automations asked for, told once to each recipient.")
+def deliver_asked_messages(context: dg.OpExecutionContext, stack: RunStack) -> None:
+    done = stack.run(deliver_requests)
+    context.log.info(f"{done.told} requests told, {done.dead} cannot be told to everybody")
+    context.add_output_metadata({"told": done.told, "dead": done.dead, "waiting": done.waiting})
+    for slug, reason in done.waiting.items():
+        context.log.warning(f"the messages of {slug} wait for the next run: {reason}")
+
+
+@dg.job(executor_def=dg.in_process_executor, tags=INBOX_TAGS)
+def deliver_messages() -> None:
+    deliver_asked_messages()
+
+
+@dg.op(description="WhatsApp's templates as they stand today; the agency is told of each change once.")
+def look_at_templates(context: dg.OpExecutionContext, stack: RunStack) -> None:
+    watched = stack.run(watch_templates)
+    context.log.info("; ".join(watched.changes) or f"{watched.templates} templates, all as before")
+    context.add_output_metadata({"templates": watched.templates, "changes": watched.changes})
+
+
+@dg.job(executor_def=dg.in_process_executor, tags=INBOX_TAGS)
+def watch_message_templates() -> None:
+    look_at_templates()
 
 
 @dg.op(description="Tokens ahead of their end, reminders, repetitions, reviews and notices of every organization.")

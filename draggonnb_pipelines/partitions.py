@@ -1,4 +1,5 @@
-"""Organization x day, and organization alone for what a client has once: the partitionings of tenant assets.
+"""Organization x day, organization x week, and organization alone for what a client has once: the partitionings of
+tenant assets.
 
 Lives here: the partition definitions, the key's text form in both directions, and the registration of organizations.
 Does not live here: how one run serves many keys (`tenant_runs.py`), and who is an active organization (the master
@@ -34,6 +35,13 @@ day = dg.DailyPartitionsDefinition(
 
 # Dagster orders dimensions by name, so the text form of a key is `<day>|<organization>`.
 organization_day = dg.MultiPartitionsDefinition({"organization": organizations, "day": day})
+
+# A week is named by the day on which it begins, a Monday, so that its keys read like those of days. end_offset=1: the
+# week that runs is a key already, since a zone ahead of UTC ends it before UTC does.
+week = dg.WeeklyPartitionsDefinition(
+    start_date=window_start(datetime.now(UTC).date()).isoformat(), day_offset=1, end_offset=1, timezone="UTC"
+)
+organization_week = dg.MultiPartitionsDefinition({"organization": organizations, "day": week})
 
 
 def to_dagster(key: PartitionKey) -> str:

@@ -8,14 +8,18 @@ import dagster as dg
 from draggonnb_pipelines.checks import lead_checks
 from draggonnb_pipelines.jobs import (
     DAILY,
+    analytics_config,
     billing_config,
+    collect_analytics,
     content_config,
     keep_books,
     look_after_clients,
     look_after_stacks,
     prune_asset_history,
     publish_due_posts,
+    watch_message_templates,
 )
+from draggonnb_pipelines.messages_checks import message_checks
 from draggonnb_pipelines.provisioning_checks import provisioning_checks
 from draggonnb_pipelines.publishing_checks import publishing_checks
 from draggonnb_pipelines.settings import load_settings
@@ -70,6 +74,17 @@ check_clients = dg.define_asset_job(
 
 check_clients_hourly = _always_on("check_clients_hourly", check_clients, "17 * * * *")
 
+check_messages = dg.define_asset_job(
+    "check_messages",
+    selection=dg.AssetSelection.checks(*message_checks),
+    description="Templates that WhatsApp does not take, alerts that nobody has answered.",
+    executor_def=dg.in_process_executor,
+)
+
+check_messages_hourly = _always_on("check_messages_hourly", check_messages, "27 * * * *")
+
+templates_daily = _always_on("templates_daily", watch_message_templates, "40 4 * * *")
+
 stacks_hourly = _always_on(
     "stacks_hourly",
     look_after_stacks,
@@ -80,6 +95,15 @@ stacks_hourly = _always_on(
 # Before the working day in South Africa, after PayFast has charged the day's cards.
 books_daily = _always_on(
     "books_daily", keep_books, "0 4 * * *", run_config=billing_config(daily=True), tags={DAILY: "books"}
+)
+
+analytics_daily = _always_on(
+    "analytics_daily",
+    collect_analytics,
+    "0 6 * * *",
+    run_config=analytics_config(everyone=True),
+    tags={DAILY: "analytics"},
+    description="Every active organization: numbers of its posts, and the snapshot of the day before.",
 )
 
 

@@ -194,12 +194,17 @@ def _resource_keys(work: Callable[..., object]) -> list[str]:
 
 @dataclass
 class _Pass:
-    """One execution of a chain: what has failed so far, and what earlier runs of the group have done already."""
+    """One execution of a chain: what has failed so far, and what earlier runs of the group have done already.
+
+    `stopped` are the keys that no further step works on; `renewed` those of which an earlier step of this execution has
+    made something, so that what earlier runs have made of it later on is out of date.
+    """
 
     context: dg.AssetExecutionContext
     config: dg.Config | None
     failed: dict[PartitionKey, tuple[str, str]] = field(default_factory=dict)
-    waiting: dict[PartitionKey, str] = field(default_factory=dict)
+    stopped: set[PartitionKey] = field(default_factory=set)
+    renewed: set[PartitionKey] = field(default_factory=set)
 
     def work_through(self, steps: Sequence[TenantStep], keys: Callable[..., Iterable[PartitionKey]]) -> Iterator[Any]:
         context = self.context
@@ -217,9 +222,9 @@ class _Pass:
             left = tuple(
                 key
                 for key in wanted
-                if key not in self.failed and key not in self.waiting and step.name in concerns.get(key, (step.name,))
+                if key not in self.stopped and step.name in concerns.get(key, (step.name,))
             )
-            ready = before.get(step.spec.key, {})
+            ready = {key: event for key, event in before.get(step.spec.key, {}).items() if key not in self.renewed}
             if is_range:
                 # Dagster planned these partitions anew, so without an event they would show as failed.
                 yield from (ready[key] for key in left if key in ready)
@@ -237,27 +242,34 @@ class _Pass:
             write_planned_events(self.context, step.spec.key, run.keys)
         answer = self._call(step.work, run)
         open_keys = dict.fromkeys(run.keys)
-        failed_before = len(self.failed)
+        failed = waiting = 0
         for report in [answer] if isinstance(answer, StepReport) else answer:
             _refuse_strangers(step, report, open_keys)
             for key, done in report.done.items():
                 del open_keys[key]
+                self.renewed.add(key)
                 yield from self._events(step, key, done)
             for key, reason in report.failed.items():
                 del open_keys[key]
-                self.failed[key] = (step.name, reason)
-            for key, reason in report.waiting.items():
+                self._fail(step, key, reason, is_end=key not in report.goes_on)
+                failed += 1
+            for key in report.waiting:
                 del open_keys[key]
-                self.waiting[key] = reason
+                self.stopped.add(key)
+                waiting += 1
         for key in open_keys:
-            self.failed[key] = (step.name, "the step did not report on this partition")
-        failed = len(self.failed) - failed_before
-        waiting = len(self.waiting.keys() & set(run.keys))
+            self._fail(step, key, "the step did not report on this partition", is_end=True)
+            failed += 1
         done = len(run.keys) - failed - waiting
         self.context.log.info(
             f"{step.name}: {done} done, {failed} failed{f', {waiting} wait' if waiting else ''}"
             f" in {time.monotonic() - started:.1f} s"
         )
+
+    def _fail(self, step: TenantStep, key: PartitionKey, reason: str, *, is_end: bool) -> None:
+        self.failed.setdefault(key, (step.name, reason))
+        if is_end:
+            self.stopped.add(key)
 
     def _events(self, step: TenantStep, key: PartitionKey, report: KeyReport) -> Iterator[Any]:
         yield materialization(step.spec.key, key, report)

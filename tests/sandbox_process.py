@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from datetime import datetime
 from typing import Any
 
 import requests
@@ -56,6 +57,19 @@ class Sandbox:
 
     def social_revoke(self, platform: str, token: str) -> None:
         self._post("social_revoke", {"platform": platform, "token": token})
+
+    def social_post(self, platform: str, post_id: str, account: str, at: datetime, text: str = "A post") -> None:
+        """Put a post on a timeline as if it had been published at that moment."""
+        body = {"platform": platform, "id": post_id, "account": account, "text": text, "at": at.isoformat()}
+        self._post("social_posts", body)
+
+    def social_numbers(self, post_id: str, **numbers: int) -> None:
+        """Fix counts of a post, such as `views=10`."""
+        self._post("social_numbers", {"id": post_id, "numbers": numbers})
+
+    def whatsapp_template(self, name: str, status: str) -> None:
+        """Give a template another state: APPROVED, PENDING, REJECTED, PAUSED, DISABLED, MISSING."""
+        self._post("whatsapp_templates", {"name": name, "status": status})
 
     def signed_media(self, path: str = "media/square.jpg", *, seconds: int = 3600) -> str:
         """The address from which a network can fetch a file of the sandbox's storage."""

@@ -21,9 +21,10 @@ SLUGS = ("alpha", "bravo", "charlie", "delta", "outsider")
 
 @dataclass
 class World:
-    """What fails, by step, and which organizations each step was given, in order."""
+    """What fails, wholly or in part, by step, and which organizations each step was given, in order."""
 
     broken: dict[str, set[str]] = field(default_factory=dict)
+    halved: dict[str, set[str]] = field(default_factory=dict)
     silent: dict[str, set[str]] = field(default_factory=dict)
     crash: dict[str, int] = field(default_factory=dict)
     asked: list[tuple[str, list[str]]] = field(default_factory=list)
@@ -34,8 +35,10 @@ class World:
             self.crash[step] -= 1
             raise ConnectionError("the master database is away")
         keys = [each for each in run.keys if each.slug not in self.silent.get(step, ())]
-        failed = {each: "vendor said | no" for each in keys if each.slug in self.broken.get(step, ())}
-        return StepReport(done={each: KeyReport(rows=2) for each in keys if each not in failed}, failed=failed)
+        halved = {each for each in keys if each.slug in self.halved.get(step, ())}
+        failed = {each: "vendor said | no" for each in keys if each.slug in self.broken.get(step, ()) or each in halved}
+        done = {each: KeyReport(rows=2) for each in keys if each not in failed}
+        return StepReport(done=done, failed=failed, goes_on=frozenset(halved))
 
 
 WORLD = World()
@@ -54,7 +57,7 @@ def first(run: TenantRun[Batch], world: World) -> Iterator[StepReport]:
     report = world.work("first", run)
     for each, done in report.done.items():
         yield StepReport(done={each: done})
-    yield StepReport(failed=report.failed)
+    yield StepReport(failed=report.failed, goes_on=report.goes_on)
 
 
 @tenant_asset(group="stories", description="Second.", deps=["first"], checks={"looks_right": "Each is looked at."})

@@ -14,6 +14,8 @@ from vendor_sandbox import (
     control,
     facebook,
     github,
+    graph_batch,
+    graph_metrics,
     instagram,
     linkedin,
     n8n,
@@ -34,7 +36,7 @@ from vendor_sandbox.wire import Answer, Call, Handler, Receive, Scope, Send, jso
 VENDOR_ROUTES = (
     ("claude", (*claude.ROUTES, *claude_batches.ROUTES)),
     ("whatsapp", whatsapp.ROUTES),
-    ("facebook", facebook.ROUTES),
+    ("facebook", (*graph_batch.ROUTES, *graph_metrics.ROUTES, *facebook.ROUTES)),
     ("instagram", instagram.ROUTES),
     ("linkedin", linkedin.ROUTES),
     ("x", x.ROUTES),

@@ -2,9 +2,10 @@
 
 import inspect
 import time
+from datetime import datetime
 from typing import Any
 
-from vendor_sandbox import mail, payfast_itn, site_catalog, supabase
+from vendor_sandbox import mail, payfast_itn, site_catalog, supabase, whatsapp_templates
 from vendor_sandbox.connections import abort_all
 from vendor_sandbox.state import Sandbox
 from vendor_sandbox.wire import Answer, Call, json_answer
@@ -134,6 +135,23 @@ def _social_revoke(call: Call, sandbox: Sandbox) -> Any:
     return {"platform": platform, "id": grant.account}
 
 
+def _social_numbers(call: Call, sandbox: Sandbox) -> Any:
+    """Fix counts of a post: {"id": "<post id>", "numbers": {"reach": 10}}; numbers {} lets it grow again."""
+    numbers = call.json.get("numbers")
+    if not isinstance(numbers, dict) or not all(isinstance(value, int) for value in numbers.values()):
+        raise ValueError('send {"id": "<post id>", "numbers": {"reach": 10}}')
+    sandbox.social.numbers[_text(call, "id")] = numbers
+    return numbers
+
+
+def _social_post(call: Call, sandbox: Sandbox) -> Any:
+    """Put a post on a timeline as if it had been published at a moment: {"platform", "id", "account", "text", "at"}."""
+    platform, post_id, account, text, at = (_text(call, name) for name in ("platform", "id", "account", "text", "at"))
+    post = sandbox.social.add(platform, post_id, account, text, f"http://sandbox.invalid/{post_id}")
+    post.at = datetime.fromisoformat(at)
+    return post.public()
+
+
 def _text(call: Call, name: str) -> str:
     value = call.json.get(name, "")
     if not isinstance(value, str):
@@ -155,6 +173,9 @@ _HANDLERS = {
     ("POST", "disconnect"): _disconnect,
     ("POST", "social_accounts"): _social_account,
     ("POST", "social_revoke"): _social_revoke,
+    ("POST", "social_numbers"): _social_numbers,
+    ("POST", "social_posts"): _social_post,
+    ("POST", "whatsapp_templates"): whatsapp_templates.set_status,
     ("POST", "payfast/charge"): payfast_itn.charge,
     ("POST", "payfast/itn"): payfast_itn.crafted,
 }

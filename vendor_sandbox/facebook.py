@@ -23,6 +23,7 @@ from vendor_sandbox.graph import (
     scripted_error,
     show_post,
 )
+from vendor_sandbox.graph_metrics import page_fields
 from vendor_sandbox.social import SocialPost, next_number
 from vendor_sandbox.state import Sandbox
 from vendor_sandbox.wire import Answer, Call, json_answer
@@ -121,7 +122,8 @@ def list_comments(call: Call, sandbox: Sandbox, version: str, node: str) -> Answ
 def read_post(call: Call, sandbox: Sandbox, version: str, node: str) -> Answer:
     """GET /{post}."""
     granted(call, sandbox, PLATFORM, scope="pages_read_engagement")
-    return json_answer(200, chosen(_fields(post_of(sandbox, PLATFORM, node)), call.query.get("fields")))
+    post = post_of(sandbox, PLATFORM, node)
+    return json_answer(200, chosen(_fields(post) | page_fields(call, sandbox, post), call.query.get("fields")))
 
 
 def delete_post(call: Call, sandbox: Sandbox, version: str, node: str) -> Answer:

@@ -35,6 +35,8 @@ LINKEDIN_KINDS = frozenset({"ghost_duplicate", "daily_limit", "image_failed", "i
 X_KINDS = frozenset(
     {"duplicate_content", "user_suspended", "usage_capped", "media_failed", "media_lost", "partial_errors"}
 )
+# What any network makes of a post's counts; `counts_half`: of every second post it says nothing.
+COUNTS_KINDS = frozenset({"counts_null", "counts_text", "counts_half", "counts_last_year"})
 PAYFAST_KINDS = frozenset({"declined"})
 GITHUB_KINDS = frozenset({"secondary_limit", "branch_moved", "tree_truncated"})
 VERCEL_KINDS = frozenset({"build_failed"})
@@ -49,6 +51,7 @@ KINDS = (
     | INSTAGRAM_KINDS
     | LINKEDIN_KINDS
     | X_KINDS
+    | COUNTS_KINDS
     | PAYFAST_KINDS
     | GITHUB_KINDS
     | VERCEL_KINDS

@@ -7,6 +7,7 @@ Lives here: also debug_token and the public page of a post. Not here: what a pag
 import asyncio
 import hashlib
 import json
+import re
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -24,6 +25,7 @@ SCOPES = (
 PAGE_SIZE = 25
 MAX_PAGE_SIZE = 100
 DATA_ACCESS_SECONDS = 90 * 86_400
+_FIELD = re.compile(r"[^,(]+(?:\([^)]*\)[^,(]*)*")
 _STATUS_CODES = {401: 190, 403: 200, 429: 4}
 Work = Callable[..., Answer]
 
@@ -82,7 +84,7 @@ def graph_route(method: str, path: str, work: Work) -> Route:
             answer = work(call, sandbox, **parts)
         except Refusal as refusal:
             answer = graph_error(refusal.status, refusal.code, refusal.message, **refusal.details)
-        if sandbox.settings.social_latency_seconds:
+        if sandbox.settings.social_latency_seconds and not call.is_part:
             await asyncio.sleep(sandbox.settings.social_latency_seconds)
         answer.headers["x-app-usage"] = _usage(sandbox.settings.facebook_app_percent)
         if call.fault and "minutes" in call.fault:
@@ -153,12 +155,18 @@ def gone(node: str) -> Refusal:
 
 
 def chosen(values: dict[str, Any], fields: str | None) -> dict[str, Any]:
-    """The fields that were asked for, and the id always."""
-    names = [name for name in (fields or "id").split(",") if name]
-    for name in names:
+    """The fields that were asked for, and the id always.
+
+    A field may be asked for with more, such as `comments.summary(total_count).limit(0)`; where its value is a function,
+    that gets the whole of it.
+    """
+    found: dict[str, Any] = {"id": values["id"]}
+    for asked in _FIELD.findall(fields or "id"):
+        name = asked.partition(".")[0]
         if name not in values:
             raise Refusal(400, 100, f"(#100) Tried accessing nonexisting field ({name})")
-    return {name: values[name] for name in ("id", *names) if values[name] is not None}
+        found[name] = values[name](asked) if callable(values[name]) else values[name]
+    return {name: value for name, value in found.items() if value is not None}
 
 
 def graph_time(post: SocialPost) -> str:

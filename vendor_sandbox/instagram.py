@@ -9,6 +9,7 @@ from typing import Any
 
 from vendor_sandbox import facebook, storage
 from vendor_sandbox.graph import (
+    PLATFORMS,
     Refusal,
     chosen,
     granted,
@@ -18,7 +19,9 @@ from vendor_sandbox.graph import (
     parameters,
     post_of,
     scripted_error,
+    token_of,
 )
+from vendor_sandbox.graph_metrics import medium_fields
 from vendor_sandbox.social import SocialPost, next_number
 from vendor_sandbox.state import Sandbox
 from vendor_sandbox.wire import Answer, Call, json_answer
@@ -88,7 +91,10 @@ def publish_container(call: Call, sandbox: Sandbox, version: str, account: str) 
 
 
 def read_node(call: Call, sandbox: Sandbox, version: str, node: str) -> Answer:
-    """GET /{container} or GET /{media}; Facebook's videos have ids of the same kind."""
+    """GET /{container} or GET /{media}; Facebook's videos, and accounts, have ids of the same kind."""
+    if owner := next((name for name in PLATFORMS if _speaks_for(call, sandbox, name, node)), None):
+        granted(call, sandbox, owner, node)
+        return json_answer(200, {"id": node})
     if sandbox.social.get("facebook", node):
         return facebook.read_post(call, sandbox, version, node)
     fields = call.query.get("fields")
@@ -96,7 +102,7 @@ def read_node(call: Call, sandbox: Sandbox, version: str, node: str) -> Answer:
     if container is None or "ready_at" not in container:
         post = post_of(sandbox, PLATFORM, node)
         granted(call, sandbox, PLATFORM, post.account, "instagram_basic")
-        return json_answer(200, chosen(_fields(post), fields))
+        return json_answer(200, chosen(_fields(post) | medium_fields(call, sandbox, post), fields))
     granted(call, sandbox, PLATFORM, container["account"], "instagram_basic")
     state = _state(container)
     status = f"Error: Media upload has failed with error code {container['subcode']}" if state == "ERROR" else state
@@ -229,6 +235,11 @@ def _publish(call: Call, sandbox: Sandbox, account: str, text: str, **details: A
     url = f"http://{call.headers.get('host', '127.0.0.1')}/graph/public/{media_id}"
     lag = sandbox.settings.social_lag_seconds
     return sandbox.social.add(PLATFORM, media_id, account, text, url, lag_seconds=lag, **details)
+
+
+def _speaks_for(call: Call, sandbox: Sandbox, platform: str, node: str) -> bool:
+    grant = sandbox.social.account_of(platform, token_of(call))
+    return grant is not None and grant.account == node
 
 
 def _fields(post: SocialPost) -> dict[str, Any]:

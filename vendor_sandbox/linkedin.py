@@ -1,14 +1,14 @@
 """LinkedIn's Posts API of the sandbox, under /linkedin, and the list of all routes.
 
 Lives here: creating, finding and deleting posts of organizations, the public page of one. Does not live here: version
-and token checks (`linkedin_access.py`), images (`linkedin_images.py`), comments (`linkedin_comments.py`), how LinkedIn
-reads a text (`linkedin_text.py`).
+and token checks (`linkedin_access.py`), images (`linkedin_images.py`), comments (`linkedin_comments.py`), statistics
+(`linkedin_statistics.py`), how LinkedIn reads a text (`linkedin_text.py`).
 """
 
 import itertools
 from typing import Any
 
-from vendor_sandbox import linkedin_comments, linkedin_images
+from vendor_sandbox import linkedin_comments, linkedin_images, linkedin_statistics
 from vendor_sandbox.linkedin_access import (
     READ,
     WRITE,
@@ -20,6 +20,7 @@ from vendor_sandbox.linkedin_access import (
     scripted_error,
     token,
 )
+from vendor_sandbox.linkedin_statistics import urns_of
 from vendor_sandbox.linkedin_text import parse
 from vendor_sandbox.social import SocialPost, next_number, page_of
 from vendor_sandbox.state import Sandbox
@@ -69,7 +70,9 @@ def create(call: Call, sandbox: Sandbox, account: str) -> Answer:
 
 
 def find(call: Call, sandbox: Sandbox, account: str) -> Answer:
-    """GET /rest/posts?q=author&author=, newest first."""
+    """GET /rest/posts?q=author&author=, newest first; with `ids` a BATCH_GET."""
+    if "ids" in call.query:
+        return _several(call, sandbox, account)
     if call.query.get("q") != "author" or not is_account(call.query.get("author"), account):
         return error(403, "ACCESS_DENIED", "Not enough permissions to access: posts.FINDER-author", 100)
     start, count = int(call.query.get("start", 0)), int(call.query.get("count", 10))
@@ -114,6 +117,25 @@ async def page(call: Call, sandbox: Sandbox, urn: str) -> Answer:
             404, b"<!doctype html><title>LinkedIn (sandbox)</title><p>This post cannot be displayed.", headers
         )
     return Answer(200, page_of(post, sandbox.social.replies["linkedin", urn]).encode(), headers)
+
+
+def _several(call: Call, sandbox: Sandbox, account: str) -> Answer:
+    """GET /rest/posts?ids=List(...): what is there, and a status for each that is not."""
+    urns = urns_of(call, "ids")
+    if not urns or call.headers.get("x-restli-method") != "BATCH_GET":
+        return error(400, "ILLEGAL_ARGUMENT", "Invalid query parameters passed to request")
+    results: dict[str, Any] = {}
+    errors: dict[str, Any] = {}
+    for urn in urns:
+        post = sandbox.social.get("linkedin", urn)
+        if post is None or post.parent is not None or not post.is_visible:
+            errors[urn] = {"status": 404, "code": "NOT_FOUND", "message": "Post is not found"}
+        elif post.account != account:
+            errors[urn] = {"status": 403, "code": "ACCESS_DENIED", "message": "Not enough permissions to access"}
+        else:
+            results[urn] = _shown(post)
+    statuses = {urn: fault["status"] for urn, fault in errors.items()}
+    return json_answer(200, {"results": results, "statuses": statuses, "errors": errors})
 
 
 def _refusal(body: dict[str, Any], account: str) -> Answer | None:
@@ -168,7 +190,7 @@ def _shown(post: SocialPost) -> dict[str, Any]:
     content = {
         "id": post.id,
         "author": f"urn:li:organization:{bare(post.account)}",
-        "commentary": post.extra["commentary"],
+        "commentary": post.extra.get("commentary", post.text),
         "visibility": "PUBLIC",
         "lifecycleState": "PUBLISHED",
         "createdAt": at,
@@ -177,7 +199,7 @@ def _shown(post: SocialPost) -> dict[str, Any]:
         "distribution": {"feedDistribution": "MAIN_FEED", "targetEntities": [], "thirdPartyDistributionChannels": []},
         "isReshareDisabledByAuthor": False,
     }
-    return content | ({"content": post.extra["content"]} if post.extra["content"] else {})
+    return content | ({"content": post.extra["content"]} if post.extra.get("content") else {})
 
 
 ROUTES = (
@@ -187,6 +209,7 @@ ROUTES = (
     Route("DELETE", "/linkedin/rest/posts/{urn}", guarded(WRITE, delete)),
     *linkedin_images.ROUTES,
     *linkedin_comments.ROUTES,
+    *linkedin_statistics.ROUTES,
     Route("POST", "/linkedin/oauth/v2/accessToken", token),
     Route("GET", "/linkedin/feed/update/{urn}", page),
 )

@@ -14,7 +14,7 @@ from vendor_sandbox.social import Grant
 from vendor_sandbox.state import Sandbox
 from vendor_sandbox.wire import Answer, Call, Handler, json_answer
 
-READ, WRITE = "r_organization_social", "w_organization_social"
+READ, WRITE, ADMIN = "r_organization_social", "w_organization_social", "rw_organization_admin"
 TOKEN_SECONDS = 5_184_000
 REFRESH_TOKEN_SECONDS = 31_536_000
 _FIRST_REFRESH_TOKEN = "sandbox-refresh-"
@@ -125,7 +125,7 @@ async def token(call: Call, sandbox: Sandbox) -> Answer:
         "expires_in": TOKEN_SECONDS,
         "refresh_token": old,
         "refresh_token_expires_in": REFRESH_TOKEN_SECONDS,
-        "scope": f"{READ},{WRITE}",
+        "scope": f"{READ},{WRITE},{ADMIN}",
     }
     return json_answer(200, content)
 

@@ -5,6 +5,7 @@ Cyrus do, and counts how often it was transmitted. Fault routes: `SMTP CONNECT`,
 """
 
 import asyncio
+import hashlib
 import logging
 from datetime import UTC, datetime
 from email import message_from_bytes, policy
@@ -145,6 +146,7 @@ def _deliver(sandbox: Sandbox, recipient: str, message: EmailMessage, sender: st
         "text": _part(message, "plain"),
         "html": _part(message, "html"),
         "calendar": _calendar(message),
+        "files": [_file(part) for part in message.walk() if part.get_filename()],
         "headers": {name.lower(): str(value) for name, value in message.items()},
         "transmissions": 1,
         "at": datetime.now(UTC).isoformat(),
@@ -161,6 +163,20 @@ def _calendar(message: EmailMessage) -> str | None:
     parts = (part for part in message.walk() if part.get_content_type() == "text/calendar")
     part = next((part for part in parts if part.get_param("method")), None)
     return part.get_content().replace("\r\n", "\n") if part is not None else None
+
+
+def _file(part: EmailMessage) -> dict[str, Any]:
+    """An attachment, or (with a `cid`) an image that the HTML shows; its content by length and hash."""
+    content = part.get_payload(decode=True)
+    assert isinstance(content, bytes)
+    cid = str(part["content-id"] or "").strip("<> ")
+    return {
+        "name": part.get_filename(),
+        "content_type": part.get_content_type(),
+        "cid": cid or None,
+        "bytes": len(content),
+        "sha256": hashlib.sha256(content).hexdigest(),
+    }
 
 
 def _reply(fault: dict[str, Any]) -> str:

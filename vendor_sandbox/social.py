@@ -80,6 +80,7 @@ class SocialNetworks:
         self.replies: dict[tuple[str, str], list[SocialPost]] = defaultdict(list)
         self.uploads: dict[str, dict[str, Any]] = {}
         self.limits: dict[tuple[str, str], dict[str, Any]] = {}
+        self.numbers: dict[str, dict[str, int]] = {}
 
     def grant(
         self, platform: str, token: str, account: str, *, seconds: float | None = None, scopes: list[str] | None = None
@@ -137,7 +138,8 @@ class SocialNetworks:
         return [post.public() for timeline in self.timelines.values() for post in timeline]
 
     def clear(self) -> None:
-        for memory in (self.grants, self.posts, self.timelines, self.replies, self.uploads, self.limits):
+        memories = (self.grants, self.posts, self.timelines, self.replies, self.uploads, self.limits, self.numbers)
+        for memory in memories:
             memory.clear()
 
 

@@ -40,6 +40,7 @@ class SandboxSettings:
     social_refuses_duplicates: bool = True
     social_window_limit: int = 100
     social_window_seconds: float = 900.0
+    social_clock_ahead_seconds: float = 0.0
     instagram_container_seconds: float = 0.5
     instagram_quota_total: int = 50
     facebook_app_percent: float = 1.0
@@ -96,6 +97,7 @@ class Sandbox:
         self.mailbox: dict[tuple[str, str], dict[str, Any]] = {}
         self.batches: dict[str, Any] = {}
         self.cached_prefixes: set[str] = set()
+        self.whatsapp_templates: dict[str, str] = {}
         self.social = SocialNetworks()
         self.supabase = SupabaseMemory()
         self.payfast = PayFastBooks()
@@ -115,6 +117,7 @@ class Sandbox:
         self.mailbox.clear()
         self.batches.clear()
         self.cached_prefixes.clear()
+        self.whatsapp_templates.clear()
         self.social.clear()
         self.supabase.clear()
         self.payfast.clear()

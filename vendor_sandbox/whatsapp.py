@@ -1,4 +1,4 @@
-"""WhatsApp Cloud API under /graph: template messages, the template list, and signed status webhooks.
+"""WhatsApp Cloud API under /graph: template messages and signed status webhooks; the templates are next door.
 
 A message that was accepted is public at once; its statuses (sent, delivered) go to `{webhook_base}/webhooks/whatsapp`
 in the background, also when the client's connection was dropped: that is the only way to find out.
@@ -18,17 +18,10 @@ import aiohttp
 
 from vendor_sandbox.graph import graph_error
 from vendor_sandbox.state import Sandbox
+from vendor_sandbox.whatsapp_templates import check_template, check_token, filled, list_templates
 from vendor_sandbox.wire import Answer, Call, Route, json_answer
 
 WEBHOOK_ATTEMPTS = 6
-TEMPLATES = {
-    ("new_lead_analysed", "en"): 4,
-    ("lead_needs_review", "en"): 3,
-}
-_BODIES = {
-    "new_lead_analysed": "New lead {{1}} scored {{2}} of 100. First quick win: {{3}}. Proposal: {{4}}",
-    "lead_needs_review": "Lead {{1}} needs your eyes: {{2}}. Open it: {{3}}",
-}
 _TO = re.compile(r"^\+?[1-9]\d{7,14}$")
 _STATUS_CODES = {401: (190, "OAuthException"), 429: (130429, "OAuthException"), 403: (10, "OAuthException")}
 _numbers = itertools.count(1)
@@ -36,14 +29,14 @@ _numbers = itertools.count(1)
 
 async def send_message(call: Call, sandbox: Sandbox, version: str, phone: str) -> Answer:
     """POST /{version}/{phone_number_id}/messages."""
-    refused = _check_token(call)
+    refused = check_token(call)
     if refused:
         return refused
     try:
         body = call.json
     except ValueError:
         return graph_error(400, 100, "(#100) The request body is not valid JSON")
-    refused = _check_message(body)
+    refused = _check_message(body, sandbox)
     if refused:
         return refused
     await asyncio.sleep(sandbox.settings.whatsapp_latency_seconds)
@@ -58,7 +51,7 @@ async def send_message(call: Call, sandbox: Sandbox, version: str, phone: str) -
             "template": template["name"],
             "language": template["language"]["code"],
             "parameters": _parameters(template),
-            "text": _filled(template["name"], _parameters(template)),
+            "text": filled(template["name"], _parameters(template)),
             "callback_data": body.get("biz_opaque_callback_data"),
             "phone_number_id": phone,
             "at": datetime.now(UTC).isoformat(),
@@ -76,26 +69,6 @@ async def send_message(call: Call, sandbox: Sandbox, version: str, phone: str) -
     return json_answer(200, content, {"facebook-api-version": version})
 
 
-async def list_templates(call: Call, sandbox: Sandbox, version: str, waba: str) -> Answer:
-    """GET /{version}/{waba}/message_templates."""
-    refused = _check_token(call)
-    if refused:
-        return refused
-    data = [
-        {
-            "id": str(1000 + number),
-            "name": name,
-            "language": language,
-            "status": "APPROVED",
-            "category": "UTILITY",
-            "components": [{"type": "BODY", "text": _BODIES[name]}],
-        }
-        for number, (name, language) in enumerate(TEMPLATES)
-        if call.query.get("name") in (None, name)
-    ]
-    return json_answer(200, {"data": data, "paging": {"cursors": {"before": "MAZDZD", "after": "MjQZD"}}})
-
-
 def scripted_error(status: int, kind: str) -> Answer:
     """The error that a fault script asks for by its status."""
     if status < 400:
@@ -107,14 +80,7 @@ def scripted_error(status: int, kind: str) -> Answer:
     return graph_error(status, code, message, details="scripted", error_type=error_type)
 
 
-def _check_token(call: Call) -> Answer | None:
-    token = call.headers.get("authorization", "").removeprefix("Bearer ").strip()
-    if token and not token.startswith("bad"):
-        return None
-    return graph_error(401, 190, "Invalid OAuth access token - Cannot parse access token")
-
-
-def _check_message(body: Any) -> Answer | None:
+def _check_message(body: Any, sandbox: Sandbox) -> Answer | None:
     """The rules of a template message, in the order in which Meta applies them."""
     if not isinstance(body, dict) or body.get("messaging_product") != "whatsapp":
         return graph_error(400, 100, "(#100) The parameter messaging_product is required.")
@@ -124,19 +90,10 @@ def _check_message(body: Any) -> Answer | None:
     if body.get("type") != "template" or not isinstance(body.get("template"), dict):
         return graph_error(400, 131047, "(#131047) Re-engagement message", details="only templates open a conversation")
     template = body["template"]
-    key = (str(template.get("name")), str((template.get("language") or {}).get("code")))
-    if key not in TEMPLATES:
-        return graph_error(
-            404,
-            132001,
-            "(#132001) Template name does not exist in the translation",
-            details=f"template name ({key[0]}) does not exist in {key[1]}",
-        )
     parameters = _parameters(template)
-    if len(parameters) != TEMPLATES[key]:
-        details = f"body: number of localizable_params ({len(parameters)}) does not match the expected number of params"
-        message = "(#132000) Number of parameters does not match the expected number of params"
-        return graph_error(400, 132000, message, details=f"{details} ({TEMPLATES[key]})")
+    refused = check_template(sandbox, str(template.get("name")), _language(template), len(parameters))
+    if refused:
+        return refused
     if any(not isinstance(text, str) or not text.strip() for text in parameters):
         return graph_error(400, 131008, "(#131008) Required parameter is missing", details="text of a parameter")
     if any(re.search(r"[\n\t]| {5,}", text) for text in parameters):
@@ -147,6 +104,10 @@ def _check_message(body: Any) -> Answer | None:
     return None
 
 
+def _language(template: dict[str, Any]) -> str:
+    return str((template.get("language") or {}).get("code"))
+
+
 def _parameters(template: dict[str, Any]) -> list[Any]:
     return [
         parameter.get("text")
@@ -154,13 +115,6 @@ def _parameters(template: dict[str, Any]) -> list[Any]:
         if component.get("type") == "body"
         for parameter in component.get("parameters") or []
     ]
-
-
-def _filled(name: str, parameters: list[str]) -> str:
-    text = _BODIES[name]
-    for number, value in enumerate(parameters, start=1):
-        text = text.replace(f"{{{{{number}}}}}", value)
-    return text
 
 
 async def _send_statuses(

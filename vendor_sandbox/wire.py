@@ -22,7 +22,8 @@ Send = Callable[[Message], Awaitable[None]]
 @dataclass
 class Call:
     """One request, its body read to the end. `target` is the path, with the host in front for company sites; `client`
-    is the other end of its connection."""
+    is the other end of its connection; `raw_query` is the query as it came, still encoded; `is_part`
+    marks one of several in a batch."""
 
     method: str
     host: str
@@ -32,6 +33,8 @@ class Call:
     body: bytes
     fault: dict[str, Any] | None = None
     client: tuple[str, int] | None = None
+    raw_query: str = ""
+    is_part: bool = False
 
     @functools.cached_property
     def json(self) -> Any:
@@ -117,10 +120,18 @@ async def read_call(scope: Scope, receive: Receive) -> Call | None:
             break
     headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
     host = headers.get("host", "").rsplit(":", 1)[0].lower().rstrip(".")
-    query = dict(parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True))
+    raw_query = scope["query_string"].decode("latin-1")
+    query = dict(parse_qsl(raw_query, keep_blank_values=True))
     client = scope.get("client")
     return Call(
-        scope["method"], host, scope["path"], query, headers, b"".join(chunks), client=tuple(client) if client else None
+        scope["method"],
+        host,
+        scope["path"],
+        query,
+        headers,
+        b"".join(chunks),
+        client=tuple(client) if client else None,
+        raw_query=raw_query,
     )
 
 

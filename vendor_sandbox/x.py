@@ -1,14 +1,14 @@
 """The X API v2 of the sandbox, under /x: posts, timelines, and the list of all routes.
 
 Lives here: creating, reading and deleting posts, the public page of one. Does not live here: tokens and limits
-(`x_access.py`, `x_oauth.py`), media (`x_media.py`), how X counts and shows text (`x_text.py`).
+(`x_access.py`, `x_oauth.py`), media (`x_media.py`), counts (`x_metrics.py`), how X counts and shows text (`x_text.py`).
 Shapes after the vendor's OpenAPI 2.167; fields by the new names, request parameters also by the old ones.
 """
 
 from datetime import UTC, datetime
 from typing import Any
 
-from vendor_sandbox import x_media, x_oauth
+from vendor_sandbox import x_media, x_metrics, x_oauth
 from vendor_sandbox.social import SocialPost, page_of
 from vendor_sandbox.state import Sandbox
 from vendor_sandbox.wire import Answer, Call, Route
@@ -94,7 +94,7 @@ def timeline(call: Call, sandbox: Sandbox, account: str, user: str) -> Answer:
         meta |= {"newest_id": found[0].id, "oldest_id": found[-1].id}
     if index > 0 and found:
         meta["next_token"] = str(index)
-    answer: dict[str, Any] = {"meta": meta} | ({"data": [_described(call, post) for post in found]} if found else {})
+    answer: dict[str, Any] = {"meta": meta} | ({"data": _described(call, sandbox, found)} if found else {})
     if call.fault_kind == "partial_errors":
         answer["data"] = answer.get("data", [])[1:]
         answer["errors"] = [{"title": "Internal Error", "type": "https://api.x.com/2/problems/internal-error"}]
@@ -106,9 +106,11 @@ def lookup(call: Call, sandbox: Sandbox, account: str) -> Answer:
     ids = [one for one in call.query.get("ids", "").split(",") if one]
     if not 1 <= len(ids) <= 100 or not all(one.isdigit() for one in ids):
         return invalid("ids", "The `ids` query parameter holds 1 to 100 ids.")
+    if refused := x_metrics.refused_fields(call):
+        return refused
     posts = [post for one in ids if (post := sandbox.social.get("x", one)) and post.is_visible]
     missing = sorted(set(ids) - {post.id for post in posts})
-    answer: dict[str, Any] = {"data": [_described(call, post) for post in posts]} if posts else {}
+    answer: dict[str, Any] = {"data": _described(call, sandbox, posts)} if posts else {}
     if missing:
         answer["errors"] = [
             {
@@ -122,6 +124,8 @@ def lookup(call: Call, sandbox: Sandbox, account: str) -> Answer:
             }
             for one in missing
         ]
+    if call.fault_kind == "counts_half":
+        answer["data"] = answer.get("data", [])[::2]
     return data_answer(200, answer)
 
 
@@ -192,18 +196,24 @@ def _media_ids(body: dict[str, Any]) -> list[str]:
     return [str(one) for one in (media.get("media_ids") or [])] if isinstance(media, dict) else []
 
 
-def _described(call: Call, post: SocialPost) -> dict[str, Any]:
-    """A post with the fields that were asked for."""
+def _described(call: Call, sandbox: Sandbox, posts: list[SocialPost]) -> list[dict[str, Any]]:
+    """Posts with the fields that were asked for."""
     asked = call.query.get("post.fields", call.query.get("tweet.fields", "")).split(",")
-    text, urls = _shown(post)
-    described: dict[str, Any] = {"id": post.id, "text": text, "edit_history_post_ids": [post.id]}
-    if "created_at" in asked:
-        described["created_at"] = post.at.strftime("%Y-%m-%dT%H:%M:%S.") + f"{post.at.microsecond // 1000:03d}Z"
-    if "entities" in asked and urls:
-        described["entities"] = {"urls": urls}
-    if post.parent and ("referenced_posts" in call.query.get("expansions", "") or "referenced_tweets" in asked):
-        described["referenced_posts"] = [{"type": "replied_to", "id": post.parent}]
-    return described
+    expanded = call.query.get("expansions", "")
+    descriptions: list[dict[str, Any]] = []
+    for post in posts:
+        text, urls = _shown(post)
+        described: dict[str, Any] = {"id": post.id, "text": text, "edit_history_post_ids": [post.id]}
+        if "created_at" in asked:
+            described["created_at"] = post.at.strftime("%Y-%m-%dT%H:%M:%S.") + f"{post.at.microsecond // 1000:03d}Z"
+        if "entities" in asked and urls:
+            described["entities"] = {"urls": urls}
+        if "public_metrics" in asked:
+            described["public_metrics"] = x_metrics.public_metrics(call, sandbox, post)
+        if post.parent and ("referenced_posts" in expanded or "referenced_tweets" in asked):
+            described["referenced_posts"] = [{"type": "replied_to", "id": post.parent}]
+        descriptions.append(described)
+    return descriptions
 
 
 def _shown(post: SocialPost) -> tuple[str, list[dict[str, Any]]]:

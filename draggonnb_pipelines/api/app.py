@@ -21,12 +21,27 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
-from draggonnb_pipelines.api import checkouts, health, invoices, payfast, proposals, reviews, usage, whatsapp
+from draggonnb_pipelines.api import (
+    alerts,
+    bounces,
+    checkouts,
+    health,
+    invoices,
+    payfast,
+    proposals,
+    reports,
+    reviews,
+    unsubscribe,
+    usage,
+    whatsapp,
+)
+from draggonnb_pipelines.api.analytics import AnalyticsWebhook
 from draggonnb_pipelines.api.api_calls import ApiCalls
 from draggonnb_pipelines.api.content import ContentWebhook
 from draggonnb_pipelines.api.docs import docs_page, with_webhooks
 from draggonnb_pipelines.api.health import Health
 from draggonnb_pipelines.api.leads import LeadWebhook
+from draggonnb_pipelines.api.notifications import NotificationsWebhook
 from draggonnb_pipelines.api.problems import INTERNAL, Problem, answer_http_error, answer_problem
 from draggonnb_pipelines.api.security import RateLimiter, Receivers
 from draggonnb_pipelines.api.webhooks import ORGANIZATIONS_PER_ADDRESS, FrontDoor
@@ -68,6 +83,8 @@ def create_app(settings: Settings, *, now: Callable[[], datetime] = utc_now) -> 
             app.state.vault, app.state.payfast_limits = vault, payfast.Limits(settings.api_rate_per_minute)
             app.state.lead_webhook = LeadWebhook(door)
             app.state.content_webhook = ContentWebhook(door, now=now)
+            app.state.analytics_webhook = AnalyticsWebhook(door, master, now=now)
+            app.state.notifications_webhook = NotificationsWebhook(door, now=now)
             watch = asyncio.create_task(probes.watch())
             try:
                 yield
@@ -83,13 +100,19 @@ def create_app(settings: Settings, *, now: Callable[[], datetime] = utc_now) -> 
     # Plain routes, outside FastAPI's dependency machinery: this is the hot path, and it reads its own body.
     app.router.routes.append(Route("/webhook/{slug}/leads", _receive_leads, methods=["POST"]))
     app.router.routes.append(Route("/webhook/{slug}/generate-content", _receive_content, methods=["POST"]))
+    app.router.routes.append(Route("/webhook/{slug}/analytics", _receive_analytics, methods=["POST"]))
+    app.router.routes.append(Route("/webhook/{slug}/notifications", _receive_notifications, methods=["POST"]))
     app.router.routes.append(Route("/docs", docs_page, methods=["GET"]))
     app.include_router(whatsapp.router)
     app.include_router(payfast.router)
+    app.include_router(alerts.router)
     app.include_router(proposals.router)
     app.include_router(checkouts.router)
     app.include_router(invoices.router)
+    app.include_router(reports.router)
     app.include_router(reviews.router)
+    app.include_router(unsubscribe.router)
+    app.include_router(bounces.router)
     app.include_router(usage.router)
     app.include_router(health.router)
     # The tokens of public pages stand in paths: the server's own log of paths stays off, whoever starts the server.
@@ -110,6 +133,16 @@ async def _receive_leads(request: Request) -> Response:
 
 async def _receive_content(request: Request) -> Response:
     webhook: ContentWebhook = request.app.state.content_webhook
+    return await webhook.handle(request)
+
+
+async def _receive_analytics(request: Request) -> Response:
+    webhook: AnalyticsWebhook = request.app.state.analytics_webhook
+    return await webhook.handle(request)
+
+
+async def _receive_notifications(request: Request) -> Response:
+    webhook: NotificationsWebhook = request.app.state.notifications_webhook
     return await webhook.handle(request)
 
 
@@ -151,7 +184,7 @@ class LastNet:
 def _path(scope: Scope) -> str:
     """The path without what is secret in it: the token of a public page."""
     first, _, rest = scope["path"].lstrip("/").partition("/")
-    if first in ("proposals", "reviews", "checkouts", "invoices") and rest:
+    if first in ("alerts", "proposals", "reviews", "checkouts", "invoices", "reports", "unsubscribe") and rest:
         last = rest.partition("/")[2]
         return f"/{first}/{{token}}" + (f"/{last}" if last in ("accept", "plans", "thanks", "cancelled") else "")
     return scope["path"][:120] if scope["path"].isprintable() else "(unprintable)"

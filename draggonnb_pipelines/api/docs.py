@@ -6,7 +6,7 @@ Not here: what the endpoints do.
 
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from fastapi import FastAPI
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -15,6 +15,14 @@ from starlette.responses import HTMLResponse
 
 from draggonnb_pipelines.api.problems import KINDS
 from draggonnb_pipelines.domain.content_requests import BRIEF_CHARS, MAX_MEDIA
+from draggonnb_pipelines.domain.message_requests import (
+    LINK_CHARS,
+    MAX_CONTACTS,
+    MAX_EMAILS,
+    MESSAGE_CHARS,
+    TITLE_CHARS,
+    Role,
+)
 from draggonnb_pipelines.domain.publishing import Platform
 from draggonnb_pipelines.workflows.proposal_page import stylesheet
 
@@ -98,6 +106,58 @@ _CONTENT = {
 }
 
 
+_MESSAGE = {
+    "type": "object",
+    "description": "What to say, and to whom. Other names than these are refused.",
+    "required": ["event", "title", "message", "to"],
+    "additionalProperties": False,
+    "properties": {
+        "event": {"type": "string", "pattern": "^[a-z_]{2,60}$", "description": "Your own name for what happened."},
+        "title": {"type": "string", "maxLength": TITLE_CHARS},
+        "message": {"type": "string", "maxLength": MESSAGE_CHARS},
+        "link": {"type": "string", "format": "uri", "maxLength": LINK_CHARS},
+        "to": {
+            "type": "object",
+            "description": "At least one of them.",
+            "additionalProperties": False,
+            "properties": {
+                "emails": {
+                    "type": "array",
+                    "maxItems": MAX_EMAILS,
+                    "items": {"type": "string", "format": "email"},
+                    "description": "Of active people and of contacts of the organization.",
+                },
+                "roles": {"type": "array", "items": {"enum": list(get_args(Role))}},
+                "contacts": {"type": "array", "maxItems": MAX_CONTACTS, "items": {"type": "string", "format": "uuid"}},
+            },
+        },
+        "category": {
+            "enum": ["service", "marketing"],
+            "default": "service",
+            "description": "Marketing reaches those alone who agreed to it.",
+        },
+        "delivery_id": {"type": "string", "maxLength": 200},
+    },
+}
+_NUMBERS = {
+    "type": "object",
+    "description": "Nothing is to be said; an empty body is taken too.",
+    "additionalProperties": False,
+    "properties": {"delivery_id": {"type": "string"}},
+}
+_NUMBERS_ANSWER = {
+    "type": "object",
+    "properties": {
+        **_ANSWER["properties"],
+        "numbers_from": {
+            "type": "string",
+            "format": "date-time",
+            "description": "From then on it is worked on: at once, or an hour after the last time.",
+        },
+    },
+}
+
+
 def lead_webhook_operation() -> dict[str, Any]:
     """The OpenAPI description of a route that FastAPI does not know."""
     return _webhook_operation(
@@ -119,10 +179,40 @@ def content_webhook_operation() -> dict[str, Any]:
     )
 
 
-def _webhook_operation(summary: str, description: str, schema: dict[str, Any], form: dict[str, Any]) -> dict[str, Any]:
+def notifications_webhook_operation() -> dict[str, Any]:
+    """The OpenAPI description of a route that FastAPI does not know."""
+    return _webhook_operation(
+        "Send Notification",
+        "Sends a message of the organization's own to its people, by role or address, or to its contacts. Addresses "
+        "must be known: of an active person or of a contact. Marketing reaches those alone who agreed to it.",
+        _MESSAGE,
+    )
+
+
+def analytics_webhook_operation() -> dict[str, Any]:
+    """The OpenAPI description of a route that FastAPI does not know."""
+    return _webhook_operation(
+        "Ask For Fresh Numbers",
+        "Has the numbers of recent posts read anew, at most once an hour: what comes meanwhile is taken and served "
+        "together, and the answer says from when on.",
+        _NUMBERS,
+        answer=_NUMBERS_ANSWER,
+    )
+
+
+def _webhook_operation(
+    summary: str,
+    description: str,
+    schema: dict[str, Any],
+    form: dict[str, Any] | None = None,
+    *,
+    answer: dict[str, Any] = _ANSWER,
+) -> dict[str, Any]:
+    """`form`: what a web form may send, where one can say it at all."""
     codes = (400, 401, 403, 404, 408, 413, 415, 422, 429, 503)
     problems = {str(code): {"description": _problem_title(code)} for code in codes}
     header = {"in": "header", "schema": {"type": "string"}}
+    kinds = ("application/x-www-form-urlencoded", "multipart/form-data") if form else ()
     return {
         "tags": ["webhooks"],
         "summary": summary,
@@ -137,14 +227,10 @@ def _webhook_operation(summary: str, description: str, schema: dict[str, Any], f
         ],
         "requestBody": {
             "required": True,
-            "content": {
-                "application/json": {"schema": schema},
-                "application/x-www-form-urlencoded": {"schema": form},
-                "multipart/form-data": {"schema": form},
-            },
+            "content": {"application/json": {"schema": schema}} | {kind: {"schema": form} for kind in kinds},
         },
         "responses": {
-            "202": {"description": "Stored", "content": {"application/json": {"schema": _ANSWER}}},
+            "202": {"description": "Stored", "content": {"application/json": {"schema": answer}}},
             **problems,
         },
     }
@@ -162,6 +248,8 @@ def with_webhooks(app: FastAPI) -> None:
         document = generate()
         document["paths"].setdefault("/webhook/{slug}/leads", {"post": lead_webhook_operation()})
         document["paths"].setdefault("/webhook/{slug}/generate-content", {"post": content_webhook_operation()})
+        document["paths"].setdefault("/webhook/{slug}/analytics", {"post": analytics_webhook_operation()})
+        document["paths"].setdefault("/webhook/{slug}/notifications", {"post": notifications_webhook_operation()})
         return document
 
     app.openapi = openapi

@@ -29,17 +29,18 @@ from draggonnb_pipelines.workflows.proposal_page import style_of, stylesheet
 MAX_FORM_BYTES = 16 * 1024
 # What a page's databases may answer with where they are away for a while.
 UNAVAILABLE = (TenantUnavailable, psycopg.OperationalError, PoolTimeout)
-Noun = Literal["proposal", "review", "checkout", "invoice"]
+Noun = Literal["proposal", "review", "checkout", "invoice", "subscription", "alert", "report"]
 log = logging.getLogger(__name__)
 
 
-def document(html: str, status: int = 200, *, form_action: str = "'self'") -> Response:
+def document(html: str, status: int = 200, *, form_action: str = "'self'", images: str = "'none'") -> Response:
     """A whole document, whose one style element its headers allow.
 
     Args:
         form_action: where its forms may be posted, as a source list of the Content Security Policy.
+        images: where its images come from, as another such list.
     """
-    return HTMLResponse(html, status, _headers(style_of(html), form_action))
+    return HTMLResponse(html, status, _headers(style_of(html), form_action, images))
 
 
 def download(content: bytes, media_type: str, file_name: str) -> Response:
@@ -100,10 +101,12 @@ def environment() -> Environment:
     return env
 
 
-def _headers(style: str, form_action: str = "'self'") -> dict[str, str]:
+def _headers(style: str, form_action: str = "'self'", images: str = "'none'") -> dict[str, str]:
     """Nothing runs, nothing is loaded, nothing is framed, cached, indexed, or told to the pages that we link to."""
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
     policy = f"default-src 'none'; style-src 'sha256-{digest}'; form-action {form_action}; base-uri 'none'"
+    if images != "'none'":
+        policy += f"; img-src {images}"
     return {
         "content-security-policy": f"{policy}; frame-ancestors 'none'",
         "cache-control": "no-store",

@@ -47,6 +47,12 @@ INVALID_CONTENT = Kind(
     "The request for content cannot be taken",
     "Correct the named fields and send it again; nothing was charged.",
 )
+INVALID_MESSAGE = Kind(
+    "invalid-message", 422, "The message cannot be taken", "Correct the named fields and send it again."
+)
+INVALID_NUMBERS = Kind(
+    "invalid-numbers-request", 422, "The request for numbers cannot be taken", "Send an empty object: {}."
+)
 THROTTLED = Kind("too-many-requests", 429, "Too many requests", "Wait as long as Retry-After says.")
 OVER_PLAN = Kind(
     "over-plan",
@@ -57,7 +63,7 @@ OVER_PLAN = Kind(
 INTERNAL = Kind("internal", 500, "We failed", "Send it again later; nothing was stored.")
 UNAVAILABLE = Kind("unavailable", 503, "We cannot store anything now", "Send it again; a repeat is recognised.")
 KINDS = (MALFORMED, UNAUTHORIZED, INACTIVE, REFUSED, UNKNOWN, METHOD, TOO_SLOW, TOO_LARGE, UNSUPPORTED, INVALID)
-KINDS += (INVALID_CONTENT, THROTTLED, OVER_PLAN, INTERNAL, UNAVAILABLE)
+KINDS += (INVALID_CONTENT, INVALID_MESSAGE, INVALID_NUMBERS, THROTTLED, OVER_PLAN, INTERNAL, UNAVAILABLE)
 
 
 class Problem(Exception):

@@ -13,6 +13,7 @@ from uuid import UUID
 import typer
 
 from draggonnb_pipelines.cli.account_verbs import account_app
+from draggonnb_pipelines.cli.alert_verbs import alert_app
 from draggonnb_pipelines.cli.billing_verbs import billing_app
 from draggonnb_pipelines.cli.faults import VerbGroup
 from draggonnb_pipelines.cli.publish_verbs import publish_app
@@ -34,6 +35,7 @@ for name, group in (("tenant", tenant_app), ("lead", lead_app), ("inbox", inbox_
 app.add_typer(account_app, name="account", no_args_is_help=True)
 app.add_typer(publish_app, name="publish", no_args_is_help=True)
 app.add_typer(billing_app, name="billing", no_args_is_help=True)
+app.add_typer(alert_app, name="alerts", no_args_is_help=True)
 
 Slug = Annotated[str, typer.Argument(help="The organization's slug, such as kloof-coffee.", show_default=False)]
 Day = ["%Y-%m-%d"]

@@ -1,7 +1,7 @@
-"""`draggonnb demo`: one real lead that becomes a client with its whole stack, and one real post on four networks.
+"""`draggonnb demo`: one real lead that becomes a client with its whole stack, one real post on four networks, its week.
 
 Everything runs as in production: the API, the daemon, sensors, runs. Not here: the client's part (`demo_client.py`),
-the post's part (`demo_content.py`).
+the post's part (`demo_content.py`), its numbers and the weekly report (`demo_numbers.py`).
 """
 
 import asyncio
@@ -20,6 +20,7 @@ from rich.table import Table
 
 from draggonnb_pipelines.cli.demo_client import ClientStory, client_tables, win_a_client
 from draggonnb_pipelines.cli.demo_content import PostStory, post_tables, publish_a_post
+from draggonnb_pipelines.cli.demo_numbers import WeekStory, live_a_week, week_tables
 from draggonnb_pipelines.cli.installation import open_installation
 from draggonnb_pipelines.cli.processes import Running, running_stack
 from draggonnb_pipelines.cli.up import addresses
@@ -78,7 +79,7 @@ class Story:
 
 
 def demo() -> None:
-    """Start everything, send one lead, win it as a client, publish one post, show the way of all three, stop.
+    """Start everything, send one lead, win it as a client, publish one post, live its week, show how it went, stop.
 
     Raises:
         OperatorError: the lead did not arrive within the time; says at which stage it stands and where to look.
@@ -103,9 +104,10 @@ def demo() -> None:
             inbox_id = send(running.settings, agency, ENQUIRY | stranger)
             asyncio.run(follow(progress, running.settings, inbox_id))
             client, post = asyncio.run(_client_and_post(progress, running.settings, agency, inbox_id))
+            week = asyncio.run(live_a_week(progress, running, agency.organization))
             progress.stop()
             story = asyncio.run(tell_story(running.settings, agency, outsider, inbox_id))
-            _show(running, story, client, post)
+            _show(running, story, client, post, week)
 
 
 async def _client_and_post(
@@ -180,7 +182,7 @@ async def tell_story(
     return Story(row, lead, cost, url, page, len(outsiders_rows) + outsiders_leads)
 
 
-def _show(running: Running, story: Story, client: ClientStory, post: PostStory) -> None:
+def _show(running: Running, story: Story, client: ClientStory, post: PostStory, week: WeekStory) -> None:
     row, lead = story.row, story.lead
     started: datetime = row["received_at"]
     way = Table(title="The lead's way", title_justify="left")
@@ -208,5 +210,6 @@ def _show(running: Running, story: Story, client: ClientStory, post: PostStory) 
     cost = story.cost
     links.add_row("cost", f"{cost['tokens']} tokens, USD {cost['cost_usd']:.3f} (R {cost['cost_zar']:.2f})")
     links.add_row("the other organization", f"{story.outsider_rows} rows: it saw nothing")
-    console.print(way, links, *client_tables(running, client), *post_tables(running, post), addresses(running))
+    console.print(way, links, *client_tables(running, client), *post_tables(running, post), *week_tables(running, week))
+    console.print(addresses(running))
     console.print("The demo stops now. The links work again while [bold]make up[/] runs; its data are kept.")

@@ -20,7 +20,7 @@ from draggonnb_pipelines.resources.claude import Claude, Prices
 from draggonnb_pipelines.resources.http import HttpDoor
 from draggonnb_pipelines.settings import Settings
 
-TEMPLATES = ("new_lead_analysed", "lead_needs_review")
+TEMPLATES = ("new_lead_analysed", "lead_needs_review", "weekly_analytics_report")
 RETIRES_SOON = timedelta(days=30)
 START = "start it with `draggonnb up`, or its systemd unit"
 _PORT = re.compile(r"\bport:\s*(\d+)")
@@ -106,7 +106,7 @@ def model_finding(check: str, name: str, models: list[dict[str, Any]], now: date
 
 
 async def whatsapp(settings: Settings) -> Finding:
-    """Both templates must be approved in the configured language; without that every message is refused."""
+    """All our templates must be approved in the configured language; without that every message is refused."""
     check = vendor_check("whatsapp", "WhatsApp", settings)
     account = settings.whatsapp_business_account_id
     if account is None and "whatsapp" not in settings.sandboxed_vendors:
@@ -133,7 +133,7 @@ async def whatsapp(settings: Settings) -> Finding:
 
 
 def template_finding(check: str, templates: list[dict[str, Any]], language: str) -> Finding:
-    """What the vendor's list says of our two templates."""
+    """What the vendor's list says of our templates."""
     statuses = {item.get("name"): item.get("status") for item in templates if item.get("language") == language}
     wrong = [f"{name} ({statuses.get(name, 'missing')})" for name in TEMPLATES if statuses.get(name) != "APPROVED"]
     if wrong:

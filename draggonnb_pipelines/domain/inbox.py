@@ -9,7 +9,7 @@ from datetime import date
 from typing import Literal, NamedTuple
 from uuid import UUID
 
-Topic = Literal["leads", "whatsapp_status", "content"]
+Topic = Literal["leads", "whatsapp_status", "content", "notifications", "analytics"]
 
 
 class DeliveryKey(NamedTuple):

@@ -29,13 +29,8 @@ class LeadNews:
         return f"{self.event}:{self.subject_id or self.lead_id}"
 
     @property
-    def has_template(self) -> bool:
-        """WhatsApp takes approved templates only; repeated enquiries go by mail and in the app."""
-        return self.event in ("new_lead_analysed", "lead_needs_review")
-
-    @property
     def whatsapp_parameters(self) -> list[str]:
-        """The body parameters of the template named like the event, in its order."""
+        """The body parameters of the event's template, in its order."""
         if self.event == "new_lead_analysed":
             values = [self.company, dict(self.facts)["Score"], self.quick_wins[0], self.link or "-"]
         else:

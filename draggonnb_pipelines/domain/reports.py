@@ -7,7 +7,7 @@ their tests therefore need no Dagster.
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Any, Literal, NamedTuple, Self
 
@@ -89,19 +89,23 @@ class StepReport:
         done: per key what was written.
         waiting: per key why it is neither: it goes on by itself later, so it gets no event and fails no run.
         failed: per key one line for an operator saying why, redacted (no personal data, no secrets).
+        goes_on: of the failed keys those that later steps work on all the same: something is missing, not everything.
     """
 
     done: Mapping[PartitionKey, KeyReport] = field(default_factory=dict)
     failed: Mapping[PartitionKey, str] = field(default_factory=dict)
     waiting: Mapping[PartitionKey, str] = field(default_factory=dict)
+    goes_on: frozenset[PartitionKey] = frozenset()
 
     def __post_init__(self) -> None:
         both = (self.done.keys() & self.failed.keys()) | (self.waiting.keys() & (self.done.keys() | self.failed.keys()))
         if both:
             raise ValueError(f"reported twice, with different ends: {sorted(both)}")
+        if strangers := self.goes_on - self.failed.keys():
+            raise ValueError(f"these go on without having failed: {sorted(strangers)}")
 
     def with_idle(self, keys: Iterable[PartitionKey]) -> Self:
         """The same report, where keys that it does not mention had nothing to do: done with 0 rows."""
         told = {**self.done, **self.failed, **self.waiting}
         idle = {key: KeyReport(rows=0) for key in keys if key not in told}
-        return type(self)(done={**idle, **self.done}, failed=self.failed, waiting=self.waiting)
+        return replace(self, done={**idle, **self.done})

@@ -9,6 +9,8 @@ import threading
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
+from dataclasses import replace
+from datetime import datetime
 from typing import Any, TypeVar
 
 import dagster as dg
@@ -18,7 +20,7 @@ from psycopg.rows import DictRow, dict_row
 from pydantic import PrivateAttr
 
 from draggonnb_pipelines.resources.postgres import CONNECT_TIMEOUT_SECONDS, Connection
-from draggonnb_pipelines.resources.stack import Stack, open_stack
+from draggonnb_pipelines.resources.stack import Stack, open_stack, utc_now
 from draggonnb_pipelines.settings import load_settings
 
 T = TypeVar("T")
@@ -30,6 +32,7 @@ class RunStack(dg.ConfigurableResource):
 
     _loop: asyncio.AbstractEventLoop = PrivateAttr()
     _stack: Stack = PrivateAttr()
+    _is_moved: bool = PrivateAttr(default=False)
 
     @contextmanager
     def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator["RunStack"]:
@@ -53,6 +56,21 @@ class RunStack(dg.ConfigurableResource):
     @property
     def stack(self) -> Stack:
         return self._stack
+
+    def move_clock(self, at: str | None) -> None:
+        """From here on it is that moment (ISO 8601 with offset), and time goes on from it; None leaves it alone.
+
+        Raises:
+            ValueError: no moment, or one without its offset.
+        """
+        if at is None or self._is_moved:
+            return
+        moment = datetime.fromisoformat(at)
+        if moment.tzinfo is None:
+            raise ValueError(f"{at!r} has no offset from UTC; write it like 2026-11-30T06:00:00+00:00")
+        ahead = moment - utc_now()
+        self._stack = replace(self._stack, now=lambda: utc_now() + ahead)
+        self._is_moved = True
 
     def run(self, work: Callable[..., Coroutine[Any, Any, T]], *arguments: Any, **named: Any) -> T:
         """Run `work(stack, ...)` on the loop and wait for it. Terminating the run cancels it."""

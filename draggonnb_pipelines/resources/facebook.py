@@ -6,13 +6,15 @@ Facebook takes no idempotency key: after a lost answer only `find` tells. Source
 """
 
 import re
-from collections.abc import Callable, Mapping
-from datetime import datetime
+from collections.abc import Callable, Mapping, Sequence
+from datetime import date, datetime
 from typing import Any
 
 from draggonnb_pipelines.domain.accounts import TokenState
+from draggonnb_pipelines.domain.metrics import Readings
 from draggonnb_pipelines.domain.publishing import Account, Found, Part, Payload, Platform, Prepared, Published
 from draggonnb_pipelines.errors import ErrorClass
+from draggonnb_pipelines.resources import facebook_metrics
 from draggonnb_pipelines.resources.graph import Graph
 from draggonnb_pipelines.resources.http import HttpDoor
 from draggonnb_pipelines.resources.public_pages import utc_now
@@ -154,6 +156,14 @@ class FacebookPages:
             VendorError: sorted.
         """
         return await self._graph.check(account, app_token=self._app_token)
+
+    async def read_metrics(self, account: Account, post_ids: Sequence[str], *, on: date) -> Readings:
+        """The numbers of posts by the names that are live on a day; what was not told is in the readings.
+
+        Raises:
+            VendorError: nothing was learned about any of them.
+        """
+        return await facebook_metrics.read_metrics(self._graph, account, post_ids, on=on)
 
     def _request(self, account: Account, payload: Payload, progress: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
         """The edge and the body of the one irreversible call that makes a post."""

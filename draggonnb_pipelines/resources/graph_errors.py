@@ -18,6 +18,8 @@ USAGE_STOP_PERCENT = 95.0
 USAGE_PAUSE = timedelta(hours=1)
 QUOTA_WAIT_SECONDS = 3600.0
 MISSING_NODE = frozenset({"100/33", "803"})
+# Code 10 means that a right is lacking, except with these words about insights.
+TOO_FEW_VIEWERS = "10 (not enough viewers)"
 
 # The vendor's own trouble. An irreversible call may have had its effect.
 SERVER_CODES = frozenset({-1, 1, 2, 2207001})
@@ -73,6 +75,8 @@ def sort_graph(vendor: str, response: Answer, *, is_irreversible: bool, now: dat
         error_class = ErrorClass.AMBIGUOUS if is_irreversible else ErrorClass.RETRY
     limits = limits_of(response, now)
     name = "/".join(str(part) for part in (code, subcode) if part is not None)
+    if code == 10 and "not enough viewers" in str(error.get("message")).lower():
+        error_class, name = ErrorClass.INPUT, TOO_FEW_VIEWERS
     return VendorError(
         vendor,
         error_class,

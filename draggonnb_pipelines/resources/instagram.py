@@ -10,12 +10,14 @@ substitute for an idempotency key. Source: Meta, Instagram Platform, "Content Pu
 import asyncio
 import re
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from draggonnb_pipelines.domain.accounts import TokenState
+from draggonnb_pipelines.domain.metrics import Readings
 from draggonnb_pipelines.domain.publishing import Account, Found, Media, Part, Payload, Platform, Prepared, Published
 from draggonnb_pipelines.errors import ErrorClass, VendorError
+from draggonnb_pipelines.resources import instagram_metrics
 from draggonnb_pipelines.resources.graph import Graph
 from draggonnb_pipelines.resources.graph_errors import ERROR_CLASSES, MISSING_NODE, QUOTA_WAIT_SECONDS
 from draggonnb_pipelines.resources.http import HttpDoor
@@ -176,6 +178,14 @@ class Instagram:
             VendorError: sorted.
         """
         return await self._graph.check(account, app_token=self._app_token)
+
+    async def read_metrics(self, account: Account, post_ids: Sequence[str], *, on: date) -> Readings:
+        """The numbers of posts by the names that are live on a day; what was not told is in the readings.
+
+        Raises:
+            VendorError: nothing was learned about any of them.
+        """
+        return await instagram_metrics.read_metrics(self._graph, account, post_ids, on=on)
 
     async def _create(self, account: Account, bodies: Sequence[Mapping[str, Any]]) -> list[str]:
         """Containers, side by side; all or an error."""

@@ -1,24 +1,26 @@
 """LinkedIn for organizations' pages: posts with text or pictures, comments, reading back, undo, token refresh.
 
 Lives here: the adapter's verbs and the list of live API versions. Does not live here: pictures on their way up
-(`linkedin_images.py`), reading back (`linkedin_readback.py`), the error table (`linkedin_wire.py`), little text
-(`domain/little_text.py`).
+(`linkedin_images.py`), reading back (`linkedin_readback.py`), what posts are counted (`linkedin_metrics.py`), the error
+table (`linkedin_wire.py`), little text (`domain/little_text.py`).
 Sources: Microsoft Learn, LinkedIn Posts API, Comments API, versioning (view li-lms-2026-05).
 """
 
 import functools
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any
 
 from draggonnb_pipelines.domain.accounts import TokenPair, TokenState
 from draggonnb_pipelines.domain.little_text import escape
+from draggonnb_pipelines.domain.metrics import Readings
 from draggonnb_pipelines.domain.publishing import Account, Found, Part, Payload, Platform, Prepared, Published
 from draggonnb_pipelines.errors import ErrorClass, VendorError
 from draggonnb_pipelines.resources.exchange import Answer
 from draggonnb_pipelines.resources.http import HttpDoor
 from draggonnb_pipelines.resources.linkedin_images import prepare_images
+from draggonnb_pipelines.resources.linkedin_metrics import read_linkedin_metrics
 from draggonnb_pipelines.resources.linkedin_readback import comment_time, find_comment, find_post, post_time
 from draggonnb_pipelines.resources.linkedin_wire import VENDOR, json_of, quoted, sorter, unreadable
 from draggonnb_pipelines.resources.public_pages import utc_now
@@ -152,6 +154,11 @@ class LinkedIn:
         except VendorError as error:
             if error.status != 404:
                 raise
+
+    async def read_metrics(self, account: Account, post_ids: Sequence[str], *, on: date) -> Readings:
+        """What LinkedIn counts of the page's posts; see `linkedin_metrics`."""
+        call = functools.partial(self._call, account)
+        return await read_linkedin_metrics(call, _urn(account), post_ids, on=on, version=self._version)
 
     async def check(self, account: Account) -> TokenState:
         """Whether the token still reads this organization's posts, which is what reading back needs. LinkedIn tells no

@@ -1,70 +1,37 @@
 """Mail over SMTP: one message to one recipient, with an outcome that is known or honestly unknown.
 
-Lives here: the dialogue with the server, the making of the MIME message, the sorting of failures by how far the
-dialogue came. Does not live here: what a mail says, and the log of what was sent.
+Lives here: the dialogue with the server, the sorting of failures by how far the dialogue came. Does not live here: the
+message itself (`mail_message.py`), what a mail says, and the log of what was sent.
 Until the final dot nothing has been sent (RFC 5321, 4.2.5), so a failure before it is RETRY, and a connection lost
-after it is AMBIGUOUS. The Message-ID is deterministic, so that a mailbox can recognise a second transmission.
+after it is AMBIGUOUS.
 """
 
 import asyncio
 import contextlib
-import hashlib
 import re
 import ssl
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from datetime import UTC, datetime
-from email.errors import MessageError
 from email.headerregistry import Address
-from email.message import EmailMessage
-from email.policy import SMTP
-from email.utils import format_datetime, parseaddr
+from email.utils import parseaddr
 
 import aiosmtplib
 from aiosmtplib.protocol import SMTPProtocol
 
 from draggonnb_pipelines.errors import ErrorClass, VendorError
 
-VENDOR = "mail"
+# Who sends a mail writes it too.
+from draggonnb_pipelines.resources.mail_message import VENDOR, Mail, on_the_wire
+from draggonnb_pipelines.resources.mail_message import MailFile as MailFile
+from draggonnb_pipelines.resources.mail_message import message_id as message_id
+
 CONNECT_TIMEOUT_SECONDS = 5.0
 COMMAND_TIMEOUT_SECONDS = 30.0
 FINAL_TIMEOUT_SECONDS = 60.0
 
-_OWN_HEADERS = frozenset(
-    {"from", "to", "cc", "bcc", "sender", "subject", "date", "message-id", "return-path", "auto-submitted"}
-    | {"mime-version", "content-type", "content-transfer-encoding"}
-)
-_HEADER_NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,60}")
-_CONTROL = re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029]")
-_ENCODED_WORD = re.compile(r"=(?=\?)")  # where one may begin, RFC 2047
-_LEADING_DOT = re.compile(rb"^\.", re.MULTILINE)
-_BARE_NEWLINE = re.compile(rb"\r\n|\r|\n")
 _ENHANCED = re.compile(r"\b([245]\.\d{1,3}\.\d{1,3})\b")
 _BLOCKING_WORDS = re.compile(r"spam|block(?:ed|list)|black-?list|reputation|abuse|banned", re.IGNORECASE)
 _AUTH_CODES = frozenset({530, 534, 535, 538})
-
-
-@dataclass(frozen=True, slots=True)
-class Mail:
-    """One mail. `message_id` is from `message_id()`; `headers` are extra ones, such as List-Unsubscribe.
-
-    `calendar` is an iCalendar object (RFC 6047): with METHOD:REQUEST an invitation, which calendars offer to accept,
-    with METHOD:CANCEL its end.
-    """
-
-    message_id: str
-    to: str
-    subject: str
-    text: str
-    html: str | None = None
-    calendar: str | None = None
-    headers: Mapping[str, str] = field(default_factory=dict)
-
-
-def message_id(event_key: str, recipient: str, domain: str) -> str:
-    """The Message-ID of what this recipient is told about this event: the same whenever it is asked."""
-    digest = hashlib.sha256(f"{event_key}\0{recipient.strip().lower()}".encode()).hexdigest()
-    return f"<{digest[:40]}@{domain}>"
 
 
 class Mailer:
@@ -117,7 +84,7 @@ class Mailer:
             VendorError: INPUT (recipient or content refused), AUTH, BLOCKED (spam or policy, 5.7.x), THROTTLED and
                 RETRY (4xx, no connection), CONFIG (TLS, sender), AMBIGUOUS (taken or not, nobody knows).
         """
-        message, recipient = self._message(mail)
+        message, recipient = on_the_wire(mail, self._sender, self._now())
         async with self._places:
             smtp = aiosmtplib.SMTP(
                 hostname=self._host,
@@ -173,77 +140,6 @@ class Mailer:
             raise VendorError(VENDOR, ErrorClass.AMBIGUOUS, "no answer to the final dot") from error
         if not 200 <= response.code < 300:
             raise _sorted(aiosmtplib.SMTPDataError(response.code, response.message), "content")
-
-    def _message(self, mail: Mail) -> tuple[bytes, str]:
-        """The message on the wire (dot-stuffed, with its final dot) and the envelope's recipient."""
-        recipient = _address(mail.to)
-        headers = self._headers(mail, recipient)
-        try:
-            wire = _written(headers, mail.text, mail.html, mail.calendar)
-        except (MessageError, ValueError) as error:
-            # From None: such an error quotes the text that it stumbled over.
-            kind = type(error).__name__
-            raise VendorError(VENDOR, ErrorClass.INPUT, f"the message cannot be written ({kind})") from None
-        wire = _LEADING_DOT.sub(b"..", wire)
-        return wire + (b"" if wire.endswith(b"\r\n") else b"\r\n") + b".\r\n", recipient
-
-    def _headers(self, mail: Mail, recipient: str) -> dict[str, str]:
-        """All headers but those of MIME.
-
-        `EmailMessage` decodes encoded words in what it is given and then writes the line breaks that were hidden in
-        them, so a name such as `=?utf-8?q?x=0d=0aBcc:...?=` would add headers and a body. A space makes it plain text.
-        """
-        headers = {
-            "From": str(self._sender),
-            "To": recipient,
-            "Subject": mail.subject,
-            "Date": format_datetime(self._now()),
-            "Message-ID": mail.message_id,
-            "Auto-Submitted": "auto-generated",  # RFC 3834: keeps out-of-office answers away
-        }
-        for name, value in mail.headers.items():
-            if not _HEADER_NAME.fullmatch(name) or name.lower() in _OWN_HEADERS:
-                raise VendorError(VENDOR, ErrorClass.INPUT, f"header {name[:60]!r} may not be set")
-            headers[name] = value
-        for name, value in headers.items():
-            if _CONTROL.search(value):
-                raise _control_characters(name)
-        # A space would break an address; what hides in one is found when the message is written.
-        plain = {name: _ENCODED_WORD.sub("= ", value) for name, value in headers.items() if name not in ("From", "To")}
-        return headers | plain
-
-
-def _written(headers: Mapping[str, str], text: str, html: str | None, calendar: str | None) -> bytes:
-    message = EmailMessage(policy=SMTP.clone(max_line_length=78))
-    for name, value in headers.items():
-        message[name] = value
-        if _CONTROL.search(str(message[name])):  # as it was understood, no longer as it was given
-            raise _control_characters(name)
-    message.set_content(text, cte="quoted-printable")
-    if html is not None:
-        message.add_alternative(html, subtype="html", cte="quoted-printable")
-    if calendar is not None:
-        # The last alternative is the richest one (RFC 2046, 5.1.4); the parameter says what the object does.
-        method = {"method": "CANCEL" if "\r\nMETHOD:CANCEL\r\n" in calendar else "REQUEST"}
-        message.add_alternative(calendar, subtype="calendar", cte="quoted-printable", params=method)
-    return _BARE_NEWLINE.sub(b"\r\n", message.as_bytes())
-
-
-def _control_characters(header: str) -> VendorError:
-    return VendorError(VENDOR, ErrorClass.INPUT, f"header {header}: control characters are refused")
-
-
-def _address(text: str) -> str:
-    """The recipient as one plain address; an international domain becomes ASCII."""
-    local, at, domain = text.strip().rpartition("@")
-    try:
-        domain = domain.encode("idna").decode("ascii")
-        address = Address(addr_spec=f"{local}@{domain}")
-    except (ValueError, IndexError, MessageError) as error:
-        raise VendorError(VENDOR, ErrorClass.INPUT, "the recipient is no e-mail address") from error
-    if not at or not local or not domain or not address.addr_spec.isascii() or _CONTROL.search(text):
-        raise VendorError(VENDOR, ErrorClass.INPUT, "the recipient is no e-mail address that this server can take")
-    return address.addr_spec
 
 
 def _sorted(error: Exception, stage: str) -> VendorError:

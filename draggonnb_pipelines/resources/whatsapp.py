@@ -1,6 +1,6 @@
-"""WhatsApp Cloud API: template messages out, status webhooks in.
+"""WhatsApp Cloud API: template messages out, status webhooks in, and what the vendor says of the templates.
 
-Lives here: the call, the vendor's error table, the webhook's signature and reading. Does not live here: what a
+Lives here: the calls, the vendor's error table, the webhook's signature and reading. Does not live here: what a
 message says (templates are approved at the vendor), and the settling of an unknown outcome: a status webhook with
 our `callback_data` tells, or after the settle time a person.
 Sources: the vendor's OpenAPI v23 and error page of 15 May 2026.
@@ -16,6 +16,7 @@ from typing import Any
 from draggonnb_pipelines.errors import ErrorClass, VendorError
 from draggonnb_pipelines.resources.exchange import Answer
 from draggonnb_pipelines.resources.http import HttpDoor
+from draggonnb_pipelines.resources.whatsapp_templates import FIELDS, MAX_PAGES, PER_PAGE, MessageTemplate, read_page
 
 VENDOR = "whatsapp"
 MAX_CALLBACK_DATA = 512
@@ -57,7 +58,8 @@ class WhatsApp:
 
     def __init__(self, door: HttpDoor, *, base_url: str, token: str, phone_number_id: str) -> None:
         self._door = door
-        self._url = f"{base_url.rstrip('/')}/{phone_number_id}/messages"
+        self._base_url = base_url.rstrip("/")
+        self._url = f"{self._base_url}/{phone_number_id}/messages"
         # In a header, never in the body or the URL: those reach logs.
         self._headers = {"Authorization": f"Bearer {token}"}
 
@@ -90,6 +92,33 @@ class WhatsApp:
             read_timeout_seconds=_READ_TIMEOUT_SECONDS,
         )
         return _message_id(response)
+
+    async def list_templates(self, waba_id: str) -> list[MessageTemplate]:
+        """All templates of a WhatsApp Business Account, over all pages.
+
+        Raises:
+            VendorError: sorted; also where one page could not be read, since half a list looks like missing templates.
+        """
+        templates: list[MessageTemplate] = []
+        after: str | None = None
+        for _ in range(MAX_PAGES):
+            response = await self._door.call(
+                VENDOR,
+                "GET",
+                f"{self._base_url}/{waba_id}/message_templates",
+                idempotent=True,
+                sort=_sort_read,
+                headers=self._headers,
+                params={"fields": FIELDS, "limit": str(PER_PAGE)} | ({"after": after} if after else {}),
+                read_timeout_seconds=_READ_TIMEOUT_SECONDS,
+            )
+            page = read_page(_json(response))
+            if page is None:
+                raise VendorError(VENDOR, ErrorClass.RETRY, "a list of templates without a list")
+            templates += page[0]
+            if (after := page[1]) is None:
+                return templates
+        raise VendorError(VENDOR, ErrorClass.RETRY, f"more than {MAX_PAGES} pages of templates")
 
 
 def is_signed_by_meta(app_secret: str, raw: bytes, header: str | None) -> bool:
@@ -159,6 +188,14 @@ def _sort(response: Answer) -> VendorError | None:
         request_id=_text(error.get("fbtrace_id")) or response.headers.get("x-fb-trace-id"),
         retry_after_seconds=_seconds(response.headers.get("retry-after")),
     )
+
+
+def _sort_read(response: Answer) -> VendorError | None:
+    """As `_sort`, for a call without any effect: what is unclear after a POST may simply be asked again."""
+    error = _sort(response)
+    if error is not None and error.error_class is ErrorClass.AMBIGUOUS:
+        error.error_class = ErrorClass.RETRY
+    return error
 
 
 def _class_of_code(code: int) -> ErrorClass | None:

@@ -1,29 +1,23 @@
 """X: posts, threads and replies; reading them back; tokens.
 
 Lives here: the calls of API v2 that make something public, find it, take it away, and the refresh of tokens. Does not
-live here: the media upload (`x_media.py`), the error table and quotas (`x_errors.py`), undoing what X does to a text
-(`x_posts.py`), how long a text may be (`domain/x_length.py`), when a token is refreshed and where the pair is stored.
+live here: the media upload (`x_media.py`), what posts are counted (`x_metrics.py`), the error table and quotas
+(`x_errors.py`), undoing what X does to a text (`x_posts.py`), how long a text may be (`domain/x_length.py`), when a
+token is refreshed and where the pair is stored.
 Sources: docs.x.com, OpenAPI 2.167; prices per call of February 2026.
 """
 
 import base64
 import unicodedata
-from collections.abc import AsyncIterator, Callable, Mapping
-from datetime import UTC, datetime
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from functools import partial
 from typing import Any
 
 from draggonnb_pipelines.domain.accounts import TokenPair, TokenState
-from draggonnb_pipelines.domain.publishing import (
-    Account,
-    Found,
-    Part,
-    Payload,
-    Platform,
-    Prepared,
-    Published,
-)
+from draggonnb_pipelines.domain.metrics import Readings
+from draggonnb_pipelines.domain.publishing import Account, Found, Part, Payload, Platform, Prepared, Published
 from draggonnb_pipelines.domain.x_urls import find_urls
 from draggonnb_pipelines.errors import ErrorClass, VendorError
 from draggonnb_pipelines.resources.exchange import Answer
@@ -32,6 +26,7 @@ from draggonnb_pipelines.resources.public_pages import utc_now
 from draggonnb_pipelines.resources.storage import MediaStorage
 from draggonnb_pipelines.resources.x_errors import VENDOR, json_of, limits_of, sort_by
 from draggonnb_pipelines.resources.x_media import Uploads, media_ids
+from draggonnb_pipelines.resources.x_metrics import read_x_metrics
 from draggonnb_pipelines.resources.x_posts import comparable, dicts, is_below, posts_in, texts_of, time_of
 
 PRICE_USD = Decimal("0.015")
@@ -171,6 +166,14 @@ class X:
         data = json_of(response).get("data")
         if not isinstance(data, dict) or data.get("deleted") is not True:
             raise VendorError(VENDOR, ErrorClass.RETRY, "X did not say that the post is deleted", status=200)
+
+    async def read_metrics(self, account: Account, post_ids: Sequence[str], *, on: date) -> Readings:
+        """What X counts of the account's posts, see `x_metrics`.
+
+        Raises:
+            VendorError: sorted; nothing was learned.
+        """
+        return await read_x_metrics(partial(self._private_call, account), post_ids, on=on)
 
     async def check(self, account: Account) -> TokenState:
         """GET /2/users/me: whether the token is good, and this account's. X tells neither expiry nor rights.

@@ -4,7 +4,14 @@ import json
 
 import dagster as dg
 
-from draggonnb_pipelines.jobs import batch_of, generate_content, publish_due_posts, qualify_leads, reprocess_leads
+from draggonnb_pipelines.jobs import (
+    batch_of,
+    collect_analytics,
+    generate_content,
+    publish_due_posts,
+    qualify_leads,
+    reprocess_leads,
+)
 from draggonnb_pipelines.resources.bindings import MasterQueries
 from draggonnb_pipelines.resources.postgres import Connection
 from draggonnb_pipelines.settings import load_settings
@@ -16,7 +23,7 @@ ORGANIZATIONS = load_queries("organizations")
 
 
 @dg.run_failure_sensor(
-    monitored_jobs=[qualify_leads, reprocess_leads, generate_content, publish_due_posts],
+    monitored_jobs=[qualify_leads, reprocess_leads, generate_content, publish_due_posts, collect_analytics],
     minimum_interval_seconds=5,
     default_status=dg.DefaultSensorStatus.RUNNING,
     description="Failed runs: their inbox rows are released, and the failure goes to the audit log.",

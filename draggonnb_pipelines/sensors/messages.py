@@ -1,4 +1,4 @@
-"""Watches for WhatsApp statuses that no lead run has picked up, and for an inbox that stands still."""
+"""Watches for messages that are asked for, WhatsApp statuses that nobody picked up, and an inbox that stands still."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -6,13 +6,17 @@ from datetime import UTC, datetime, timedelta
 import dagster as dg
 
 from draggonnb_pipelines.checks import INBOX_FRESHNESS, inbox_freshness_of
-from draggonnb_pipelines.jobs import apply_message_statuses
+from draggonnb_pipelines.domain.message_requests import TOPIC
+from draggonnb_pipelines.jobs import apply_message_statuses, deliver_messages
 from draggonnb_pipelines.resources.bindings import MasterQueries
 from draggonnb_pipelines.resources.postgres import Connection
+from draggonnb_pipelines.settings import load_settings
 from draggonnb_pipelines.sql import load_queries
 
 INBOX = load_queries("inbox")
 PATIENCE = timedelta(minutes=10)
+# Those of an organization whose database is away are asked for again, and not at once.
+REQUESTS_AGAIN = timedelta(seconds=20)
 
 
 @dg.sensor(
@@ -34,6 +38,29 @@ def waiting_message_statuses(
         yield dg.RunRequest(tags={"draggonnb/organizations": str(count)})
     else:
         yield dg.SkipReason("no status has waited for long")
+
+
+@dg.sensor(
+    job=deliver_messages,
+    minimum_interval_seconds=load_settings().sensor_interval_seconds,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Messages that clients' automations asked for: one run at a time.",
+)
+def message_requests(
+    context: dg.SensorEvaluationContext, master: MasterQueries
+) -> Iterator[dg.RunRequest | dg.SkipReason]:
+    async def waiting(conn: Connection) -> int:
+        rows = INBOX.organizations_waiting(conn, topic=TOPIC, before=datetime.now(UTC))
+        return len([row async for row in rows])
+
+    count = master.ask(waiting)
+    [last] = context.instance.get_run_records(dg.RunsFilter(job_name=deliver_messages.name), limit=1) or [None]
+    if not count:
+        yield dg.SkipReason("nobody has asked for a message")
+    elif last and (not last.dagster_run.is_finished or datetime.now(UTC) - last.create_timestamp < REQUESTS_AGAIN):
+        yield dg.SkipReason(f"the requests of {count} organizations wait for the run that is at work, or its next turn")
+    else:
+        yield dg.RunRequest(tags={"draggonnb/organizations": str(count)})
 
 
 @dg.sensor(

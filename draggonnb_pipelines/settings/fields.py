@@ -122,6 +122,7 @@ class Fields(BaseSettings):
     smtp_password: SecretStr | None = None
     smtp_starttls: bool = True
     mail_from: str = "DraggonnB <hello@draggonnb.example>"
+    mail_bounce_token: SecretStr | None = Field(default=None, min_length=20, max_length=200)
 
     # --- company research
     research_user_agent: str = "DraggonnBBot/1.0 (+https://draggonnb.app/bot)"
@@ -139,6 +140,7 @@ class Fields(BaseSettings):
     tenant_connections: int = Field(default=20, ge=1, le=200)
     notification_lease_seconds: int = Field(default=90, ge=10)
     notification_settle_seconds: int = Field(default=600, ge=1)
+    escalate_after_minutes: int = Field(default=240, ge=5, le=10080)
     sensor_interval_seconds: int = Field(default=5, ge=1)
     asset_event_keep_days: int = Field(default=90, ge=7)
     reprocess_poll_seconds: int = Field(default=300, ge=1)

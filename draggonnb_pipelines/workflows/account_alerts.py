@@ -1,7 +1,7 @@
 """What people are told about their accounts: that one has stopped, or is about to, and which posts that puts at risk.
 
 Lives here: the words, once an incident. Does not live here: who finds an account dead (`accounts.py`,
-`token_refresh.py`, `account_checks.py`) and the sending (`notices.py`).
+`token_refresh.py`, `account_checks.py`) and who is told next (`escalation.py`).
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,7 +15,10 @@ from draggonnb_pipelines.domain.organizations import Organization
 from draggonnb_pipelines.resources.postgres import TenantDb
 from draggonnb_pipelines.resources.stack import Stack
 from draggonnb_pipelines.sql import load_queries
-from draggonnb_pipelines.workflows.notices import Notice, tell
+from draggonnb_pipelines.workflows.acknowledgements import ALERTS
+from draggonnb_pipelines.workflows.escalation import raise_alert
+from draggonnb_pipelines.workflows.notices import Notice
+from draggonnb_pipelines.workflows.publish_alerts import SETTLED
 
 ACCOUNTS = load_queries("accounts")
 OWNERS = ("owner", "admin")
@@ -54,12 +57,13 @@ async def tell_trouble(stack: Stack, organization: Organization, account_id: UUI
         if row is None or row["status"] not in _TROUBLES:
             return
         posts = await posts_at_risk(tenant, account_id)
-    await tell(stack, organization, [_trouble(organization, row, posts)])
+    await raise_alert(stack, organization, _trouble(organization, row, posts))
 
 
 async def tell_all_troubles(stack: Stack, organization: Organization) -> None:
-    """What a run that was killed after marking an account has left untold."""
+    """What a killed run left untold after marking an account; alerts of accounts that are well again close."""
     async with stack.tenants.open(organization) as tenant:
+        await ALERTS.settle_account_alerts(tenant.conn, by=SETTLED, now=stack.now())
         rows = ACCOUNTS.accounts_in_trouble(tenant.conn, since=stack.now() - TROUBLE_TOLD_FOR)
         troubled = [row["account_id"] async for row in rows]
     for account_id in troubled:

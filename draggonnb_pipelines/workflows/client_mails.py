@@ -14,6 +14,7 @@ from draggonnb_pipelines.errors import NeedsReview
 from draggonnb_pipelines.resources.mail import message_id
 from draggonnb_pipelines.resources.stack import Stack
 from draggonnb_pipelines.sql import load_queries
+from draggonnb_pipelines.workflows.deliveries import mail_domain
 from draggonnb_pipelines.workflows.notices import send_waiting
 from draggonnb_pipelines.workflows.outbox import NOTIFICATIONS
 from draggonnb_pipelines.workflows.stack_ledger import NotYet
@@ -46,10 +47,11 @@ async def plan_mails(stack: Stack, organization: Organization, mails: Sequence[C
         {
             "topic": "notices",
             "event_key": mail.event_key,
+            "event": mail.event_key.partition(":")[0],
             "recipient": mail.recipient,
             "channel": "email",
             "payload": {"subject": mail.subject, "text": mail.text, "html": mail.html, "calendar": mail.calendar},
-            "message_id": message_id(mail.event_key, mail.recipient, f"{organization.slug}.draggonnb.app"),
+            "message_id": message_id(mail.event_key, mail.recipient, mail_domain(organization)),
         }
         for mail in mails
     ]
@@ -74,7 +76,7 @@ async def send_planned(
         if mail["status"] in ("failed", "needs_review"):
             raise NeedsReview(f"mail {event_key}: {mail['status']}: {mail['last_error']}")
         if mail["status"] not in GONE:
-            left = (mail["lease_until"] - stack.now()).total_seconds() if mail["lease_until"] else 0.0
+            left = (mail["due_at"] - stack.now()).total_seconds() if mail["due_at"] else 0.0
             seconds = max(left, stack.settings.provision_poll_seconds)
             raise NotYet(f"mail {event_key}: {mail['last_error'] or 'on its way'}", seconds)
     return [mail["message_id"] for mail in mails]

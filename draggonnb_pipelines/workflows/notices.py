@@ -1,7 +1,8 @@
-"""Notices about posts and accounts: people of the client are told by e-mail and in the app, once each.
+"""Notices: people are told once each, on the channels of the event and as they chose.
 
-Lives here: whom a notice reaches, its rows in the outbox, and the sending. What it says is the caller's.
-Not here: the outbox itself (`outbox.py`) and the news of leads, which go by WhatsApp too (`notifications.py`).
+Lives here: whom a notice reaches, and when the outbox of an organization is worked off. What it says is the caller's.
+Not here: what a reader's preferences make of it (`deliveries.py`), the outbox itself (`outbox.py`), the digest
+(`digests.py`), mailboxes that do not exist (`refused_addresses.py`), the news of leads (`notifications.py`).
 """
 
 import json
@@ -10,11 +11,14 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+from draggonnb_pipelines.domain.events import EVENTS
 from draggonnb_pipelines.domain.organizations import Organization
-from draggonnb_pipelines.resources.mail import message_id
+from draggonnb_pipelines.resources.postgres import TenantDb
 from draggonnb_pipelines.resources.stack import Stack
 from draggonnb_pipelines.sql import load_queries
-from draggonnb_pipelines.workflows.outbox import NOTIFICATIONS, goes_on, send_some, take_back_lost
+from draggonnb_pipelines.workflows.deliveries import Message, row_for_address, rows_for_person
+from draggonnb_pipelines.workflows.digests import gather_digests
+from draggonnb_pipelines.workflows.outbox import NOTIFICATIONS, send_some, settle_lost
 from draggonnb_pipelines.workflows.pages import render
 
 TENANT = load_queries("tenant")
@@ -26,14 +30,21 @@ class Notice:
 
     Args:
         event_key: the identity of the news: each recipient gets it once on each channel, whatever happens.
-        type: its kind in the dashboard's bell, such as "review_requested": a-z and _ only.
+        type: its event in the catalogue (`domain/events.py`), also its kind in the dashboard's bell.
         subject: one line, also the whole of the message in the app.
         lines: paragraphs of the mail.
         link: where to act on it. It may act for its reader, so it is shown to nobody else.
         emails: these addresses.
         roles: all active people with one of these roles.
+        contacts: these contacts, by mail; marketing goes to those of them alone who agreed to it.
+        whatsapp: parameters of the event's template; None: it does not go out by WhatsApp.
+        mail_html, mail_text: bodies of its own in place of those made of `lines` and `link`.
+        files: of its mail: an id in `report_files`, and the cid under which the HTML shows it, None for an attachment.
 
     Who is an active person of the organization reads it in the app too; other addresses get the mail alone.
+
+    Raises:
+        ValueError: the catalogue has no such event.
     """
 
     event_key: str
@@ -44,18 +55,28 @@ class Notice:
     post_id: UUID | None = None
     emails: tuple[str, ...] = ()
     roles: tuple[str, ...] = ()
+    contacts: tuple[UUID, ...] = ()
+    whatsapp: tuple[str, ...] | None = None
+    mail_html: str | None = None
+    mail_text: str | None = None
+    files: tuple[tuple[UUID, str | None], ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.type not in EVENTS:
+            raise ValueError(f"event {self.type!r} is not in the catalogue of domain/events.py")
 
 
 async def tell(stack: Stack, organization: Organization, notices: Sequence[Notice]) -> None:
-    """Plan the notices, show them in the app and send the mails; repeating it tells nobody twice.
+    """Plan the notices, show them in the app and send the rest; repeating it tells nobody twice.
 
-    A mail that cannot go out now waits for `send_waiting`; the caller's work does not fail with it.
+    A message that cannot go out now waits for `send_waiting`; the caller's work does not fail with it.
     """
     if not notices:
         return
     async with stack.tenants.open(organization) as tenant, tenant.conn.transaction():
         people = [row async for row in TENANT.active_people(tenant.conn)]
-        rows = [row for notice in notices for row in _rows(notice, organization, people)]
+        contacts = await _contacts_of(tenant, notices)
+        rows = [row for notice in notices for row in _rows(stack, notice, organization, people, contacts)]
         planned = NOTIFICATIONS.plan_deliveries(tenant.conn, deliveries=json.dumps(rows, default=str))
         told = [row["event_key"] async for row in planned]
         await NOTIFICATIONS.show_in_app(tenant.conn, lead_ids=None, now=stack.now())
@@ -64,46 +85,65 @@ async def tell(stack: Stack, organization: Organization, notices: Sequence[Notic
 
 
 async def send_waiting(stack: Stack, organization: Organization) -> int:
-    """Send what an earlier run left, killed or turned away; how many mails have gone out now."""
-    async with stack.tenants.open(organization) as tenant:
-        await take_back_lost(stack, tenant, None)
+    """Send what an earlier run left, killed or turned away, and what was held until now; how many have gone out."""
+    await settle_lost(stack, organization, None)
+    await gather_digests(stack, organization)
     return await _send_all(stack, organization)
 
 
 async def _send_all(stack: Stack, organization: Organization) -> int:
+    """Until none is left, or none of some is settled: what troubles them is trouble for the next ones too."""
     gone = 0
     while True:
         sent = await send_some(stack, organization, None)
         gone += sum(one.status == "sent" for one in sent)
-        if not goes_on(sent):
+        if all(one.status == "pending" for one in sent):
             return gone
 
 
-def _rows(notice: Notice, organization: Organization, people: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+async def _contacts_of(tenant: TenantDb, notices: Sequence[Notice]) -> list[dict[str, Any]]:
+    """The contacts that are meant, and those whose consent counts for an address."""
+    ids = list({contact for notice in notices for contact in notice.contacts})
+    marketing = [notice for notice in notices if EVENTS[notice.type].category == "marketing"]
+    emails = list({email.strip().lower() for notice in marketing for email in notice.emails})
+    if not ids and not emails:
+        return []
+    return [row async for row in TENANT.contacts_with_mail(tenant.conn, ids=ids, emails=emails)]
+
+
+def _rows(
+    stack: Stack,
+    notice: Notice,
+    organization: Organization,
+    people: Sequence[Mapping[str, Any]],
+    contacts: Sequence[Mapping[str, Any]],
+) -> list[dict[str, Any]]:
     known = {person["email"].lower(): person for person in people}
     asked = {email.strip().lower(): email.strip() for email in notice.emails if email.strip()}
-    asked |= {
-        email: person["email"] for email, person in known.items() if email in asked or person["role"] in notice.roles
-    }
+    asked |= {email: person["email"] for email, person in known.items() if person["role"] in notice.roles}
+    asked |= {row["email"].lower(): row["email"] for row in contacts if row["id"] in notice.contacts}
     if not asked:
         return []
+    contact_ids = {row["email"].lower(): row["id"] for row in contacts}
+    message, rows = _message(notice, organization), []
+    for email, address in asked.items():
+        contact_id = contact_ids.get(email)
+        if email in known and contact_id is None:
+            rows += rows_for_person(message, organization, known[email], stack.now())
+        else:
+            rows.append(row_for_address(message, organization, address, contact_id))
+    return rows
+
+
+def _message(notice: Notice, organization: Organization) -> Message:
+    values = {"notice": notice, "organization": organization}
     mail = {
         "subject": notice.subject,
-        "text": render("notice_mail.txt.j2", notice=notice, organization=organization),
-        "html": render("notice_mail.html.j2", notice=notice, organization=organization),
+        "text": notice.mail_text or render("notice_mail.txt.j2", **values),
+        "html": notice.mail_html or render("notice_mail.html.j2", **values),
+        "link": notice.link,
+        "files": [{"id": file_id, "cid": cid} for file_id, cid in notice.files],
     }
     in_app = {"type": notice.type, "message": notice.subject, "link": notice.link, "post_id": notice.post_id}
-    rows = []
-    for email, address in asked.items():
-        person = known.get(email)
-        row = {
-            "topic": "notices",
-            "event_key": notice.event_key,
-            "user_id": person["id"] if person else None,
-            "post_id": notice.post_id,
-        }
-        mail_id = message_id(notice.event_key, email, f"{organization.slug}.draggonnb.app")
-        rows.append({**row, "channel": "email", "recipient": address, "payload": mail, "message_id": mail_id})
-        if person:
-            rows.append({**row, "channel": "in_app", "recipient": str(person["id"]), "payload": in_app})
-    return rows
+    subject = {"topic": "notices", "post_id": notice.post_id}
+    return Message(EVENTS[notice.type], notice.event_key, mail, in_app, notice.whatsapp, subject)

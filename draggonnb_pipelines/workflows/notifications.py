@@ -1,8 +1,7 @@
 """The lead workflow's last step: the sales team is told by WhatsApp, e-mail and in the app, once each.
 
-Lives here: who is told what, and the settling of messages whose fate is unknown: a WhatsApp message by its status
-webhook, a mail by its Message-ID, under which a repetition is the same mail.
-Not here: taking, sending and recording (`outbox.py`), the words (`domain/notifications.py`).
+Lives here: who is told what, and when a lead is done with it. Not here: the rows that it makes (`deliveries.py`),
+taking, sending, recording and settling (`outbox.py`), the words (`domain/notifications.py`).
 """
 
 import asyncio
@@ -12,26 +11,24 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from draggonnb_pipelines.domain.events import EVENTS
 from draggonnb_pipelines.domain.leads import LeadWork, Stage, lead_id_for
 from draggonnb_pipelines.domain.notifications import LeadNews, analysed, needs_review, wrote_again
 from draggonnb_pipelines.domain.organizations import Organization
 from draggonnb_pipelines.errors import ErrorClass, VendorError
-from draggonnb_pipelines.resources.mail import message_id
 from draggonnb_pipelines.resources.stack import Stack
 from draggonnb_pipelines.sql import load_queries
-from draggonnb_pipelines.workflows.inbox_batches import INBOX
+from draggonnb_pipelines.workflows.deliveries import Message, rows_for_person
 from draggonnb_pipelines.workflows.lead_analyses import Dossier, open_dossiers
 from draggonnb_pipelines.workflows.lead_batches import LEADS, Batch, DayBatch, Outcome
 from draggonnb_pipelines.workflows.lead_steps import run_step
-from draggonnb_pipelines.workflows.message_statuses import apply_statuses
-from draggonnb_pipelines.workflows.outbox import NOTIFICATIONS, goes_on, send_some, take_back_lost
+from draggonnb_pipelines.workflows.outbox import NOTIFICATIONS, send_some, settle_lost
 from draggonnb_pipelines.workflows.pages import render
 from draggonnb_pipelines.workflows.proposals import PROPOSALS, proposal_url
 
 TENANT = load_queries("tenant")
 
 SENDS_AT_ONCE = 20
-PATIENCE_SECONDS = 24 * 3600  # how long a WhatsApp message may stay unknown before a person is asked
 
 
 async def notify_sales(stack: Stack, batch: Batch) -> list[Outcome]:
@@ -44,7 +41,7 @@ async def notify_sales(stack: Stack, batch: Batch) -> list[Outcome]:
         ids = [work.lead_id for work in works]
         dossiers = await open_dossiers(stack, organization, works)
         await _plan(stack, organization, works, dossiers)
-        await _settle_unknown(stack, organization, ids)
+        await settle_lost(stack, organization, ids)
         await _send_all(stack, organization, ids, permits)
         return await _outcomes(stack, organization, works, dossiers)
 
@@ -67,7 +64,7 @@ async def _plan(
         news = [_news(stack, organization, dossier, proposals.get(key)) for key, dossier in dossiers.items()]
         events = [row async for row in LEADS.event_rows(tenant.conn, inbox_ids=again)] if again else []
         news += [wrote_again(dossiers[row["lead_id"]].row, row) for row in events if row["lead_id"] in dossiers]
-        rows = [row for one in news for row in _delivery_rows(one, organization, recipients)]
+        rows = [row for one in news for row in _delivery_rows(one, organization, recipients, stack.now())]
         planned = NOTIFICATIONS.plan_deliveries(tenant.conn, deliveries=json.dumps(rows, default=str))
         told = {row["event_key"] async for row in planned}
         linked = [proposals[one.lead_id]["id"] for one in news if one.link and one.event_key in told]
@@ -84,45 +81,18 @@ def _news(stack: Stack, organization: Organization, dossier: Dossier, proposal: 
 
 
 def _delivery_rows(
-    news: LeadNews, organization: Organization, recipients: Sequence[Mapping[str, Any]]
+    news: LeadNews, organization: Organization, recipients: Sequence[Mapping[str, Any]], now: datetime
 ) -> list[dict[str, Any]]:
     mail = {
         "subject": news.subject,
         "text": render("lead_mail.txt.j2", news=news, organization=organization),
         "html": render("lead_mail.html.j2", news=news, organization=organization),
     }
-    whatsapp = {"template": news.event, "parameters": news.whatsapp_parameters} if news.has_template else None
     in_app = {"message": news.message, "lead_id": str(news.lead_id), "link": news.link}
-    rows = []
-    for person in recipients:
-        common = {"event_key": news.event_key, "user_id": person["id"], "lead_id": news.lead_id}
-        mail_id = message_id(news.event_key, person["email"], f"{organization.slug}.draggonnb.app")
-        rows.append(
-            {**common, "channel": "email", "recipient": person["email"], "payload": mail, "message_id": mail_id}
-        )
-        rows.append({**common, "channel": "in_app", "recipient": str(person["id"]), "payload": in_app})
-        if person["phone_e164"] and whatsapp:
-            rows.append({**common, "channel": "whatsapp", "recipient": person["phone_e164"], "payload": whatsapp})
-    return rows
-
-
-async def _settle_unknown(stack: Stack, organization: Organization, lead_ids: list[UUID]) -> None:
-    """Find out what became of sends that were cut off: by status webhooks, by the channel's life, by Message-ID."""
-    now = stack.now()
-    async with stack.tenants.open(organization) as tenant:
-        await take_back_lost(stack, tenant, lead_ids)
-        since = await NOTIFICATIONS.unknown_messages_since(tenant.conn, lead_ids=lead_ids, now=now)
-    alive_at = None
-    if since is not None:
-        async with stack.master.connection() as conn:
-            # Read before statuses are applied: one that comes now may be the very one that proves the message sent.
-            alive_at = await INBOX.channel_alive_at(conn, topic="whatsapp_status", since=since)
-    await apply_statuses(stack, organization)
-    if since is not None:
-        async with stack.tenants.open(organization) as tenant:
-            await NOTIFICATIONS.settle_unknown_messages(
-                tenant.conn, lead_ids=lead_ids, channel_alive_at=alive_at, now=now, patience_seconds=PATIENCE_SECONDS
-            )
+    event = EVENTS[news.event]
+    whatsapp = news.whatsapp_parameters if event.whatsapp_template else None
+    message = Message(event, news.event_key, mail, in_app, whatsapp, {"lead_id": news.lead_id})
+    return [row for person in recipients for row in rows_for_person(message, organization, person, now)]
 
 
 async def _send_all(stack: Stack, organization: Organization, lead_ids: list[UUID], permits: asyncio.Semaphore) -> None:
@@ -130,7 +100,7 @@ async def _send_all(stack: Stack, organization: Organization, lead_ids: list[UUI
     while True:
         async with permits:  # rows are taken only when they can be sent, so that few are ever between
             sent = await send_some(stack, organization, lead_ids)
-        if not goes_on(sent):
+        if not sent or any(one.status == "pending" for one in sent):
             return
 
 

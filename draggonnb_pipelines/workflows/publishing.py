@@ -26,6 +26,7 @@ from draggonnb_pipelines.errors import DraggonnbError
 from draggonnb_pipelines.resources.postgres import TenantDb
 from draggonnb_pipelines.resources.stack import Stack
 from draggonnb_pipelines.workflows.agenda import AGENDA, showing_life
+from draggonnb_pipelines.workflows.analytics_agenda import note_measuring
 from draggonnb_pipelines.workflows.inbox_batches import reason_of
 from draggonnb_pipelines.workflows.publish_calls import LEASE_SECONDS, publish_chunk
 from draggonnb_pipelines.workflows.publish_quotas import Quotas, load_quotas
@@ -124,6 +125,8 @@ async def publish_due(stack: Stack, run_id: str, slugs: Sequence[str], *, shard:
         finally:
             await quotas.save(stack.master)
             await _settle_agenda(stack, clients)
+            public = [one.organization.id for one in clients if one.tally.published or one.tally.read_back]
+            await note_measuring(stack.master, public, stack.now())
             async with stack.master.connection() as conn:
                 await AGENDA.leave_shard(conn, shard=shard, run_id=run_id)
     return clients

@@ -16,10 +16,14 @@ from draggonnb_pipelines.errors import DraggonnbError
 from draggonnb_pipelines.resources.stack import Stack
 from draggonnb_pipelines.workflows.account_alerts import tell_all_troubles
 from draggonnb_pipelines.workflows.account_checks import check_accounts, remind_reconnects
+from draggonnb_pipelines.workflows.agency_alerts import tell_agency_troubles
 from draggonnb_pipelines.workflows.agenda import AGENDA
+from draggonnb_pipelines.workflows.escalation import escalate
 from draggonnb_pipelines.workflows.inbox_batches import reason_of
+from draggonnb_pipelines.workflows.publish_alerts import tell_publish_troubles
 from draggonnb_pipelines.workflows.publish_questions import apply_answers
 from draggonnb_pipelines.workflows.recurring_requests import make_recurring
+from draggonnb_pipelines.workflows.refused_addresses import tell_refusals
 from draggonnb_pipelines.workflows.reviews import tend_reviews
 from draggonnb_pipelines.workflows.token_refresh import refresh_due
 
@@ -34,7 +38,11 @@ VERBS: tuple[Verb, ...] = (
     apply_answers,
     make_recurring,
     tend_reviews,
+    tell_publish_troubles,
+    tell_agency_troubles,
     tell_all_troubles,
+    tell_refusals,
+    escalate,
 )
 
 

@@ -180,6 +180,8 @@ def test_templates_count_only_approved_and_in_our_language():
     paused = {"name": "lead_needs_review", "language": "en", "status": "PAUSED"}
     good = {"name": "lead_needs_review", "language": "en", "status": "APPROVED"}
 
-    assert template_finding("WhatsApp", [ours, good], "en").verdict is Verdict.OK
-    assert "lead_needs_review (missing)" in template_finding("WhatsApp", [ours, other], "en").what
-    assert "lead_needs_review (PAUSED)" in template_finding("WhatsApp", [ours, paused], "en").what
+    report = {"name": "weekly_analytics_report", "language": "en", "status": "APPROVED"}
+
+    assert template_finding("WhatsApp", [ours, good, report], "en").verdict is Verdict.OK
+    assert "lead_needs_review (missing)" in template_finding("WhatsApp", [ours, other, report], "en").what
+    assert "lead_needs_review (PAUSED)" in template_finding("WhatsApp", [ours, paused, report], "en").what

@@ -9,7 +9,7 @@ import pytest
 from draggonnb_pipelines.domain.publishing import Limits
 from draggonnb_pipelines.errors import ErrorClass
 from draggonnb_pipelines.resources.exchange import Answer
-from draggonnb_pipelines.resources.graph_errors import limits_of, sort_graph
+from draggonnb_pipelines.resources.graph_errors import TOO_FEW_VIEWERS, limits_of, sort_graph
 
 NOW = datetime(2026, 11, 23, 10, 0, tzinfo=UTC)
 E = ErrorClass
@@ -150,3 +150,19 @@ def test_a_throttled_call_waits_as_long_as_the_usage_header_says() -> None:
     assert verdict is not None
     assert (verdict.error_class, verdict.retry_after_seconds) == (ErrorClass.THROTTLED, 300.0)
     assert verdict.limits == Limits(resume_at=NOW + timedelta(minutes=5))
+
+
+@pytest.mark.parametrize(
+    ("message", "error_class", "code"),
+    [
+        ("(#10) Not enough viewers for the media to show insights", E.INPUT, TOO_FEW_VIEWERS),
+        ("(#10) Application does not have permission for this action", E.PERMISSION, "10"),
+    ],
+)
+def test_too_few_viewers_are_no_lack_of_rights(message: str, error_class: ErrorClass, code: str) -> None:
+    error = {"code": 10, "message": message}
+
+    verdict = sort_graph("instagram", response(400, error), is_irreversible=False, now=NOW)
+
+    assert verdict is not None
+    assert (verdict.error_class, verdict.code) == (error_class, code)

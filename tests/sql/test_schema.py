@@ -46,6 +46,11 @@ WORKFLOW_TABLES = {
     "content_requests",
     "recurring_requests",
     "review_decisions",
+    "weekly_reports",
+    "report_files",
+    "notification_preferences",
+    "refused_addresses",
+    "alerts",
 }
 OUR_CATALOGUES = {"onboarding_steps", "audit_head"}
 MASTER_TABLES = {
@@ -73,6 +78,11 @@ MASTER_TABLES = {
     "stack_resources",
     "provisionings",
     "kickoff_calls",
+    "analytics_agenda",
+    "client_weeks",
+    "vendor_plan_costs",
+    "message_templates",
+    "agency_reports",
     "offboardings",
     "vendor_credentials",
     "publisher_shards",

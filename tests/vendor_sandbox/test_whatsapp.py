@@ -77,16 +77,6 @@ def test_a_wrong_message_is_refused_with_the_graph_error(
     assert sandbox.public("whatsapp") == []
 
 
-def test_the_approved_templates_are_listed(sandbox: Sandbox) -> None:
-    url = f"{sandbox.url}/graph/v25.0/200/message_templates"
-    listed = httpx.get(url, headers={"authorization": "Bearer sandbox"}).json()["data"]
-
-    assert [(t["name"], t["language"], t["status"]) for t in listed] == [
-        ("new_lead_analysed", "en", "APPROVED"),
-        ("lead_needs_review", "en", "APPROVED"),
-    ]
-
-
 class Receiver(ThreadingHTTPServer):
     """Takes webhooks; refuses the first `refusals` of them."""
 

@@ -31,6 +31,12 @@ from tests.workflows.post_reviews import add_people, remove_people
 LOADED = (lead_analyses.competitors_prompt, lead_analyses.business_prompt, proposals.proposal_prompt)
 # What the workflows write, children before parents.
 TENANT_TABLES = (
+    "weekly_reports",
+    "analytics_snapshots",
+    "platform_metrics",
+    "alerts",
+    "refused_addresses",
+    "notification_preferences",
     "publish_attempts",
     "content_queue",
     "review_decisions",
@@ -56,6 +62,10 @@ TENANT_TABLES = (
     "client_usage_metrics",
 )
 MASTER_TABLES = (
+    "analytics_agenda",
+    "client_weeks",
+    "agency_reports",
+    "message_templates",
     "inbox",
     "proposal_links",
     "asset_ledger",

@@ -38,11 +38,13 @@ async def bring_status(
     error_code: int | None = None,
 ) -> None:
     """A status webhook as the API stores it; without `delivery_id` it is about our one WhatsApp message."""
-    [ours] = await tenant_rows(stack, organization, "select id from notification_deliveries where channel = 'whatsapp'")
+    if not callback_data and not delivery_id:
+        query = "select id from notification_deliveries where channel = 'whatsapp'"
+        [delivery_id] = [row["id"] for row in await tenant_rows(stack, organization, query)]
     parsed = {
         "message_id": message_id,
         "status": status,
-        "callback_data": callback_data or f"{organization.slug}:{delivery_id or ours['id']}",
+        "callback_data": callback_data or f"{organization.slug}:{delivery_id}",
         "timestamp": None,
         "error_code": error_code,
     }

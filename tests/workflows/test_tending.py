@@ -99,9 +99,9 @@ async def test_a_suspended_client_is_left_alone(
     assert (await account_row(stack, outsider, account_id))["credentials_version"] == 1
 
 
-def test_tokens_come_first_and_alerts_last() -> None:
+def test_tokens_come_first_and_what_climbs_last() -> None:
     names = [verb.__name__ for verb in VERBS]
 
     assert names[0] == "refresh_due"
-    assert names[-1] == "tell_all_troubles"
+    assert names[-1] == "escalate"
     assert len(set(names)) == len(names)

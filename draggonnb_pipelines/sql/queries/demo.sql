@@ -26,3 +26,21 @@ left join payments pay on pay.subscription_id = s.id and pay.state = 'applied'
 left join invoices i on i.subscription_id = s.id
 where c.proposal_id = :proposal_id
 order by pay.received_at limit 1;
+
+-- name: week_story^
+-- The report of a week with its figures, and the first mail about it; `sent` once every message has left.
+select r.id, r.html, s.metrics, d.message_id, d.sent
+from weekly_reports r join analytics_snapshots s on s.id = r.snapshot_id
+cross join lateral (
+    select max(message_id) filter (where channel = 'email') as message_id,
+           count(*) > 0 and bool_and(status in ('sent', 'delivered')) as sent
+    from notification_deliveries where event_key = 'weekly_report:' || cast(:week_start as date)
+) d
+where r.week_start = :week_start order by r.version limit 1;
+
+-- name: week_files
+select name, content from report_files where report_id = :report_id order by name;
+
+-- name: week_deliveries
+select channel, status, event_key from notification_deliveries
+where event_key = 'weekly_report:' || cast(:week_start as date) order by channel, recipient;

@@ -3,13 +3,15 @@
 
 -- name: plan_deliveries
 -- Rows that are there already stay as they are; returns the news of those that are new.
-insert into notification_deliveries (topic, event_key, recipient, channel, user_id, lead_id, post_id, payload, message_id)
-select coalesce(d.topic, 'leads'), d.event_key, d.recipient, d.channel, d.user_id, d.lead_id, d.post_id, d.payload,
-       d.message_id
-from jsonb_to_recordset(:deliveries) as d (topic text, event_key text, recipient text, channel text, user_id uuid,
-                                           lead_id uuid, post_id uuid, payload jsonb, message_id text)
+insert into notification_deliveries (topic, event_key, event, category, recipient, channel, user_id, contact_id, lead_id,
+                                     post_id, payload, message_id, not_before)
+select coalesce(d.topic, 'leads'), d.event_key, d.event, coalesce(d.category, 'service'), d.recipient, d.channel,
+       d.user_id, d.contact_id, d.lead_id, d.post_id, d.payload, d.message_id, coalesce(d.not_before, '-infinity')
+from jsonb_to_recordset(:deliveries) as d (topic text, event_key text, event text, category text, recipient text,
+                                           channel text, user_id uuid, contact_id uuid, lead_id uuid, post_id uuid,
+                                           payload jsonb, message_id text, not_before timestamptz)
 on conflict (event_key, recipient, channel) do nothing
-returning event_key;
+returning id, event_key;
 
 -- name: show_in_app!
 -- In-app messages reach their reader by being stored.
@@ -48,34 +50,129 @@ update notification_deliveries
 set status = case when settle_after < :channel_alive_at then 'pending' else 'needs_review' end,
     last_error = case when settle_after < :channel_alive_at then last_error
                       else 'no status webhook came; look into WhatsApp Manager before sending again' end
-where lead_id = any(:lead_ids) and channel = 'whatsapp' and status = 'unknown'
+where (lead_id = any(cast(:lead_ids as uuid[])) or (topic = 'notices' and cast(:lead_ids as uuid[]) is null))
+  and channel = 'whatsapp' and status = 'unknown'
   and (settle_after < :channel_alive_at or settle_after + make_interval(secs => :patience_seconds) < :now);
 
 -- name: take_deliveries
--- The intent, committed before anything is sent: status sending, with a lease.
-update notification_deliveries
-set status = 'sending', attempts = attempts + 1, attempt_started_at = :now,
-    lease_until = :now + make_interval(secs => :lease_seconds)
-where id in (
+-- The intent, committed before anything is sent: status sending, with a lease. What must not be sent ends here, by what
+-- is on record at this moment: a mailbox that does not exist, marketing that its reader did not agree to.
+with waiting as (
     select id from notification_deliveries
     where (lead_id = any(cast(:lead_ids as uuid[])) or (topic = 'notices' and cast(:lead_ids as uuid[]) is null))
-      and channel in ('email', 'whatsapp') and status = 'pending'
+      and channel in ('email', 'whatsapp') and status = 'pending' and not_before <= :now
     order by created_at, id
     limit :row_limit
     for update skip locked
+), judged as (
+    select d.id, c.id as consent_id,
+           case when r.address is not null then 'failed'
+                when d.category = 'marketing' and not coalesce(c.granted, false) then 'skipped'
+                else 'sending' end as status,
+           case when r.address is not null then 'nothing is sent to this address: ' || r.reason
+                when d.category = 'marketing' and c.id is null then 'no consent to marketing is on record'
+                when d.category = 'marketing' and not c.granted
+                    then to_char(c.recorded_at at time zone 'UTC', '"consent to marketing was refused on "YYYY-MM-DD')
+                else d.last_error end as last_error
+    from waiting
+    join notification_deliveries d using (id)
+    left join refused_addresses r on d.channel = 'email' and r.address = lower(d.recipient)
+    left join lateral (
+        select id, granted, recorded_at from consents where contact_id = d.contact_id and purpose = 'marketing'
+        order by recorded_at desc, granted limit 1
+    ) c on d.category = 'marketing'
 )
-returning id, event_key, recipient, channel, lead_id, payload, message_id, attempts, created_at;
+update notification_deliveries d
+set status = j.status, consent_id = j.consent_id, last_error = j.last_error,
+    attempts = attempts + cast(j.status = 'sending' as integer), attempt_started_at = :now,
+    lease_until = case when j.status = 'sending'
+                       then cast(:now as timestamptz) + make_interval(secs => :lease_seconds) end
+from judged j
+where d.id = j.id
+returning d.id, d.status, d.event_key, d.event, d.recipient, d.channel, d.lead_id, d.user_id, d.contact_id, d.payload,
+          d.message_id, d.attempts, d.created_at;
 
 -- name: record_sends!
 -- What the vendor answered, for many at once; only a row that is still ours to settle changes.
 update notification_deliveries d
 set status = s.status, vendor_message_id = coalesce(s.vendor_message_id, d.vendor_message_id), last_error = s.error,
     sent_at = case when s.status = 'sent' then cast(:now as timestamptz) else d.sent_at end, lease_until = null,
+    not_before = coalesce(s.not_before, d.not_before),
     settle_after = case when s.status = 'unknown'
                         then cast(:now as timestamptz) + make_interval(secs => :settle_seconds) end
-from unnest(cast(:ids as uuid[]), cast(:statuses as text[]), cast(:vendor_ids as text[]), cast(:errors as text[]))
-    as s (id, status, vendor_message_id, error)
+from unnest(cast(:ids as uuid[]), cast(:statuses as text[]), cast(:vendor_ids as text[]), cast(:errors as text[]),
+            cast(:not_before as timestamptz[])) as s (id, status, vendor_message_id, error, not_before)
 where d.id = s.id and d.status in ('sending', 'unknown');
+
+-- name: unusable_templates
+-- Of master: templates that WhatsApp does not take at the moment, as far as anybody has looked.
+select name, status from message_templates
+where name = any(:names) and language = :language and status <> 'APPROVED';
+
+-- name: mail_files
+-- Charts and documents that a mail carries.
+select id, name, content_type, content from report_files where id = any(cast(:ids as uuid[]));
+
+-- name: plan_stand_ins!
+-- A mail in the place of each WhatsApp message that did not arrive, where no mail was planned beside it.
+insert into notification_deliveries (topic, event_key, event, category, recipient, channel, user_id, lead_id, post_id,
+                                     payload, message_id, fallback_for)
+select d.topic, d.event_key, d.event, d.category, m.recipient, 'email', d.user_id, d.lead_id, d.post_id, m.payload,
+       m.message_id, d.id
+from notification_deliveries d,
+     jsonb_to_record(d.payload -> 'in_its_place') as m (recipient text, payload jsonb, message_id text)
+where d.channel = 'whatsapp' and d.status = 'failed' and d.payload ? 'in_its_place' and d.created_at > :since
+on conflict do nothing;
+
+-- name: refuse_addresses!
+insert into refused_addresses (address, reason, refused_at)
+select distinct on (address) address, reason, cast(:now as timestamptz)
+from unnest(cast(:addresses as text[]), cast(:reasons as text[])) as r (address, reason)
+on conflict (address) do nothing;
+
+-- name: untold_refusals
+-- Mailboxes that do not exist and that nobody was told of: address, reason, refused_on.
+select r.address, r.reason, to_char(r.refused_at at time zone 'UTC', 'YYYY-MM-DD') as refused_on
+from refused_addresses r
+where r.refused_at > :since and not exists (
+    select from notification_deliveries d
+    where d.event_key = concat_ws(
+        ':', 'address_refused', r.address, to_char(r.refused_at at time zone 'UTC', 'YYYY-MM-DD')
+    )
+)
+order by r.refused_at, r.address;
+
+-- name: held_for_digest
+-- Mails that wait for their readers' digest since before the morning, locked until they are in one.
+select d.id, d.user_id, d.recipient, d.payload ->> 'subject' as subject, d.payload ->> 'link' as link, u.quiet_from,
+       u.quiet_until
+from notification_deliveries d
+join users u on u.id = d.user_id
+where d.channel = 'email' and d.status = 'pending' and d.not_before = 'infinity' and d.digest_id is null
+  and d.created_at < :morning
+order by d.user_id, d.created_at, d.id
+for update of d skip locked;
+
+-- name: put_in_digest!
+update notification_deliveries set digest_id = :digest_id where id = any(cast(:ids as uuid[]));
+
+-- name: close_digested!
+-- What went out in a digest shares its fate.
+update notification_deliveries m
+set status = d.status, sent_at = d.sent_at, last_error = d.last_error
+from notification_deliveries d
+where d.id = any(cast(:digest_ids as uuid[])) and m.digest_id = d.id and m.status = 'pending' and d.status in ('sent', 'delivered', 'failed', 'needs_review');
+
+-- name: bounced^
+-- A mail came back: found by its Message-ID. Returns recipient and whether this is news.
+with found as (
+    select id, recipient, status from notification_deliveries where message_id = :message_id and channel = 'email'
+), closed as (
+    update notification_deliveries d set status = 'failed', last_error = :error, lease_until = null
+    from found f where d.id = f.id and d.status in ('sending', 'sent', 'delivered', 'unknown', 'pending')
+    returning d.id
+)
+select recipient, exists (select from closed) as is_news from found limit 1;
 
 -- name: apply_message_status*!
 -- A status webhook, found by our own id: proof that the message exists, whatever we knew of it.
@@ -100,4 +197,5 @@ select lead_id, channel, status from notification_deliveries where lead_id = any
 -- name: unknown_messages_since$
 -- The earliest settle time of WhatsApp messages whose fate is unknown and due to be settled; null if there is none.
 select min(settle_after) from notification_deliveries
-where lead_id = any(:lead_ids) and channel = 'whatsapp' and status = 'unknown' and settle_after < :now;
+where (lead_id = any(cast(:lead_ids as uuid[])) or (topic = 'notices' and cast(:lead_ids as uuid[]) is null))
+  and channel = 'whatsapp' and status = 'unknown' and settle_after < :now;

@@ -27,8 +27,9 @@ update users set is_active = false, notify_leads = false
 where role = 'owner' and lower(email) <> lower(:email) and (is_active or notify_leads);
 
 -- name: mails_of
--- The mails about one event, to these addresses or to all, and what became of them.
-select recipient, status, last_error, lease_until, message_id
+-- The mails about one event, to these addresses or to all, what became of them, and when more can.
+select recipient, status, last_error, message_id,
+       greatest(lease_until, case when isfinite(not_before) then not_before end) as due_at
 from notification_deliveries
 where event_key = :event_key and channel = 'email'
   and (cast(:recipients as text[]) is null or recipient = any(cast(:recipients as text[])))
