@@ -65,7 +65,7 @@ def clients_of_the_day(run: TenantRun[AnalyticsRun], stack: RunStack) -> Mapping
     group=GROUP,
     owners=OWNERS,
     kinds={"facebook", "linkedin", "postgres"},
-    deps=["published_posts"],
+    # Of `published_posts`; but Dagster starts no run without partitions below an asset that it does not select.
     description="What the platforms counted of each public post, added to and never changed. A number that was not "
     "given is missing, not zero; a past day cannot be asked for again.",
     column_schema={
@@ -132,7 +132,7 @@ def weeks_that_are_due(run: TenantRun[WeekRun], stack: RunStack) -> Mapping[Part
     group=GROUP,
     owners=OWNERS,
     kinds={"email", "whatsapp", "postgres"},
-    deps=["analytics_snapshots"],
+    # Of `analytics_snapshots`, which is not said here for the same reason.
     partitions_def=organization_week,
     description="The week as its client reads it: mail, PDF, page, WhatsApp and in the app, each once. A week that is "
     "made again is stored and shown, and not sent a second time.",

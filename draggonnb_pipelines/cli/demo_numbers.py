@@ -30,6 +30,7 @@ LAUNCH = """mutation($params: ExecutionParams!) { launchRun(executionParams: $pa
   __typename ... on LaunchRunSuccess { run { runId } } ... on PythonError { message }
   ... on RunConfigValidationInvalid { errors { message } } } }"""
 STATUS = "query($id: ID!) { runOrError(runId: $id) { ... on Run { status } } }"
+MEASURING, REPORTING = "measure_posts", "report_on_weeks"
 LOCATION = {"repositoryLocationName": "draggonnb", "repositoryName": "__repository__"}
 
 
@@ -46,7 +47,7 @@ class WeekStory:
 
 
 async def live_a_week(progress: Progress, running: Running, organization: Organization) -> WeekStory:
-    """Measure on three mornings up to the next Monday, and wait for the report that follows by itself.
+    """Measure on three mornings up to the next Monday, and have the reports of the week written and sent.
 
     Raises:
         OperatorError: a run failed, or no report came; says where to look.
@@ -58,9 +59,10 @@ async def live_a_week(progress: Progress, running: Running, organization: Organi
     for done, moment in enumerate(moments):
         progress.update(task, completed=done, description=f"it is {moment:%A %d %B, 06:00} UTC: measuring")
         _age_the_sandbox(settings, moment)
-        run_ids.append(await asyncio.to_thread(_launch, running, moment))
+        run_ids.append(await asyncio.to_thread(_launch, running, "collect_analytics", MEASURING, moment, everyone=True))
     week_start = (moments[-1] - timedelta(days=7)).date()
-    progress.update(task, completed=len(moments), description="waiting for the weekly report")
+    progress.update(task, completed=len(moments), description="writing and sending the weekly reports")
+    run_ids.append(await asyncio.to_thread(_launch, running, "report_weeks", REPORTING, moments[-1]))
     report = await _report_of(settings, organization, week_start)
     story = await _story(settings, organization, week_start, run_ids, report)
     progress.update(task, completed=len(moments) + 1, description="the week is measured and reported")
@@ -84,7 +86,7 @@ def week_tables(running: Running, story: WeekStory) -> tuple[Table, Table]:
     for platform, figure in metrics["platforms"].items():
         totals = figure["totals"]
         shown = [_shown(totals.get(name, {}).get("value")) for name in ("views", "reach")]
-        figures.add_row(platform, str(figure["posts"]), *shown, _shown(figure["engagements"]["value"]))
+        figures.add_row(platform, str(figure["posts"]["published"]), *shown, _shown(figure["engagements"]["value"]))
     links = Table(show_header=False)
     links.add_column(no_wrap=True)
     links.add_column(overflow="fold")
@@ -110,15 +112,13 @@ def _age_the_sandbox(settings: Settings, moment: datetime) -> None:
     answer.raise_for_status()
 
 
-def _launch(running: Running, moment: datetime) -> str:
-    """A run over everybody as at this moment, to its good end; its id."""
-    config = {"ops": {"measure_posts": {"config": {"everyone": True, "at": moment.isoformat()}}}}
-    params = {"selector": {**LOCATION, "jobName": "collect_analytics"}, "runConfigData": config, "mode": "default"}
+def _launch(running: Running, job: str, chain: str, moment: datetime, **more: bool) -> str:
+    """A run of the job as at this moment, to its good end; its id."""
+    config = {"ops": {chain: {"config": {"at": moment.isoformat(), **more}}}}
+    params = {"selector": {**LOCATION, "jobName": job}, "runConfigData": config, "mode": "default"}
     answer = _ask(running, LAUNCH, params=params)["launchRun"]
     if answer["__typename"] != "LaunchRunSuccess":
-        raise OperatorError(
-            f"Dagster did not launch collect_analytics: {answer}", remedy="read the log of the webserver"
-        )
+        raise OperatorError(f"Dagster did not launch {job}: {answer}", remedy="read the log of the webserver")
     run_id, deadline = answer["run"]["runId"], time.monotonic() + PATIENCE_SECONDS
     while (status := _ask(running, STATUS, id=run_id)["runOrError"]["status"]) != "SUCCESS":
         if status in ("FAILURE", "CANCELED") or time.monotonic() > deadline:
@@ -144,7 +144,7 @@ async def _report_of(settings: Settings, organization: Organization, week_start:
             if found and found["sent"]:
                 return found
             await asyncio.sleep(0.3)
-    raise OperatorError("no weekly report came", remedy="look at the sensor weeks_to_report and the job report_weeks")
+    raise OperatorError("the weekly report was not sent", remedy="look at the last run of the job report_weeks")
 
 
 async def _story(

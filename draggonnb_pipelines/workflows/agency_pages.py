@@ -20,8 +20,8 @@ CLIENTS_IN_CHART = 20
 
 def subject_of(content: Mapping[str, Any]) -> str:
     totals = content["totals"]
-    losing = f", {totals['losing']} at a loss" if totals["losing"] else ""
-    return f"Week of {content['week_start']}: {rand(totals['left_cents'])} left of {totals['counted']} clients{losing}"
+    losing = f", at a loss: {totals['losing']}" if totals["losing"] else ""
+    return f"Week of {content['week_start']}: {rand(totals['left_cents'])} left, clients: {totals['counted']}{losing}"
 
 
 def mail_bodies(content: Mapping[str, Any]) -> tuple[str, str]:

@@ -126,7 +126,7 @@ async def test_whoever_has_seen_less_does_not_take_a_version_back(stack: Stack, 
     # Once more, with a run that begins while the reading and the version made of it are being committed.
     async with stack.tenants.open(agency) as tenant:
         for table, of_the_second in (
-            ("platform_metrics", "collected_at::time = '07:00'"),
+            ("platform_metrics", "(collected_at at time zone 'UTC')::time = '07:00'"),
             ("analytics_snapshots", "version = 2"),
         ):
             await tenant.conn.execute(
