@@ -47,7 +47,7 @@ class WeekStory:
 
 
 async def live_a_week(progress: Progress, running: Running, organization: Organization) -> WeekStory:
-    """Measure on three mornings up to the next Monday, and have the reports of the week written and sent.
+    """Measure each morning up to the next Monday, and have the reports of the week written and sent.
 
     Raises:
         OperatorError: a run failed, or no report came; says where to look.
@@ -70,10 +70,9 @@ async def live_a_week(progress: Progress, running: Running, organization: Organi
 
 
 def mornings(now: datetime) -> list[datetime]:
-    """06:00 UTC of tomorrow, of the day in the middle, and of the Monday that ends the running week."""
+    """06:00 UTC of each day from tomorrow to the Monday that ends the running week."""
     days_left = 7 - now.weekday()
-    days = dict.fromkeys((1, (1 + days_left) // 2, days_left))
-    return [datetime.combine(now.date() + timedelta(days=ahead), SIX_UTC) for ahead in days]
+    return [datetime.combine(now.date() + timedelta(days=ahead), SIX_UTC) for ahead in range(1, days_left + 1)]
 
 
 def week_tables(running: Running, story: WeekStory) -> tuple[Table, Table]:
@@ -158,7 +157,7 @@ async def _story(
     files = [folder / "report.html", *(folder / row["name"] for row in rows)]
     page = report["html"]
     for row in rows:
-        page = page.replace(f"cid:{row['name']}", row["name"])
+        page = page.replace(f"report-file:{row['name']}", row["name"])
         (folder / row["name"]).write_bytes(row["content"])
     files[0].write_text(page)
     mail = await asyncio.to_thread(_mail, settings, report["message_id"])
