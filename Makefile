@@ -6,7 +6,7 @@ BIN := .venv/bin
 export PATH := $(PATH):/usr/sbin:/sbin
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev demo up test test-kill test-kill-clients chaos check fmt bench screenshots client-template clean
+.PHONY: help setup setup-dev demo up test test-kill test-kill-clients test-kill-reports chaos check fmt bench screenshots client-template clean
 
 help: ## list the verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-17s %s\n", $$1, $$2 }' Makefile
@@ -26,6 +26,9 @@ test-kill: setup-dev ## the full kill test: 200 leads, 30 SIGKILLs, about six mi
 test-kill-clients: setup-dev ## kills around every call while 140 clients are set up and 76 are aborted; about six minutes
 	@$(BIN)/python -m pytest -m kill -s tests/stories/test_provisioning_kills.py $(ARGS)
 
+test-kill-reports: setup-dev ## kills around every call and commit while weeks are measured and reported; about four minutes
+	@$(BIN)/python -m pytest -m kill -s tests/stories/test_report_kills.py $(ARGS)
+
 chaos: setup-dev ## kills while 2,000 posts are published: publishers, Postgres, connections, clocks; about ten minutes
 	@$(BIN)/python -m pytest -m kill -s tests/stories/test_publish_kills.py tests/stories/test_publish_run_kills.py $(ARGS)
 
@@ -43,8 +46,8 @@ fmt: setup-dev ## format, and repair what lint can repair
 bench: setup-dev ## the benchmarks; tables on the screen, JSON beside them
 	@$(BIN)/python -m benchmarks $(ARGS)
 
-screenshots: setup-dev ## pictures of the running UI for the documentation
-	@$(BIN)/python scripts/screenshots.py
+screenshots: setup-dev ## pictures of the running UI for the documentation; ARGS=numbers for those of reports alone
+	@$(BIN)/python scripts/screenshots.py $(ARGS)
 
 client-template: ## bring the client template's migrations to ours
 	@python3 scripts/sync_client_template.py

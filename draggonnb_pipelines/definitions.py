@@ -25,6 +25,7 @@ from draggonnb_pipelines.jobs import (
     qualify_leads,
     report_weeks,
     reprocess_leads,
+    reprocess_snapshots,
     set_up_clients,
     watch_message_templates,
 )
@@ -73,6 +74,7 @@ def build_defs(overrides: Mapping[str, Any] | None = None) -> dg.Definitions:
             keep_books,
             set_up_clients,
             collect_analytics,
+            reprocess_snapshots,
             report_weeks,
             deliver_messages,
             watch_message_templates,

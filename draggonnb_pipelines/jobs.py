@@ -136,6 +136,16 @@ collect_analytics = dg.define_asset_job(
     executor_def=dg.in_process_executor,
 )
 
+reprocess_snapshots = dg.define_asset_job(
+    "reprocess_snapshots",
+    # Both, since Dagster starts no run without partitions below an asset that it does not select.
+    selection=dg.AssetSelection.assets("platform_metrics", "analytics_snapshots").without_checks(),
+    description="Snapshots of chosen organizations (none: all) and days again, in one run and from stored rows: no "
+    "platform is asked. Config: organizations, from_day, to_day.",
+    tags={"dagster/max_retries": "0", "draggonnb/reprocessing": "snapshots"},
+    executor_def=dg.in_process_executor,
+)
+
 report_weeks = dg.define_asset_job(
     "report_weeks",
     selection=dg.AssetSelection.assets("weekly_reports", "agency_reports").without_checks(),

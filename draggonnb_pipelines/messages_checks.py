@@ -1,4 +1,4 @@
-"""Asset checks of messages over all clients: can WhatsApp's templates be sent, is every alert answered."""
+"""Asset checks of messages over all clients: templates that can be sent, alerts that are answered, what goes out."""
 
 from datetime import UTC, datetime
 from functools import partial
@@ -11,6 +11,7 @@ from draggonnb_pipelines.settings import load_settings
 from draggonnb_pipelines.tenant_events import to_dagster_metadata
 from draggonnb_pipelines.workflows.message_templates import templates_outcome
 from draggonnb_pipelines.workflows.open_alerts import alerts_outcome
+from draggonnb_pipelines.workflows.unsent_messages import messages_outcome
 
 
 @dg.asset_check(asset="weekly_reports", description="Every WhatsApp template that we send is approved.")
@@ -24,6 +25,11 @@ def alerts_are_seen_to(stack: RunStack) -> dg.AssetCheckResult:
     return _result(stack.run(alerts_outcome))
 
 
+@dg.asset_check(asset="weekly_reports", description="No message waits for a person.")
+def messages_go_out(stack: RunStack) -> dg.AssetCheckResult:
+    return _result(stack.run(messages_outcome))
+
+
 def _result(outcome: CheckOutcome) -> dg.AssetCheckResult:
     return dg.AssetCheckResult(
         passed=outcome.passed,
@@ -33,4 +39,4 @@ def _result(outcome: CheckOutcome) -> dg.AssetCheckResult:
     )
 
 
-message_checks = [templates_are_usable, alerts_are_seen_to]
+message_checks = [templates_are_usable, alerts_are_seen_to, messages_go_out]

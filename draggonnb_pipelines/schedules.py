@@ -77,7 +77,7 @@ check_clients_hourly = _always_on("check_clients_hourly", check_clients, "17 * *
 check_messages = dg.define_asset_job(
     "check_messages",
     selection=dg.AssetSelection.checks(*message_checks),
-    description="Templates that WhatsApp does not take, alerts that nobody has answered.",
+    description="Templates that WhatsApp does not take, alerts that nobody has answered, messages that wait.",
     executor_def=dg.in_process_executor,
 )
 

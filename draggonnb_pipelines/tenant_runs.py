@@ -220,9 +220,7 @@ class _Pass:
             if step.skip_when and not is_range and step.skip_when(run):
                 continue
             left = tuple(
-                key
-                for key in wanted
-                if key not in self.stopped and step.name in concerns.get(key, (step.name,))
+                key for key in wanted if key not in self.stopped and step.name in concerns.get(key, (step.name,))
             )
             ready = {key: event for key, event in before.get(step.spec.key, {}).items() if key not in self.renewed}
             if is_range:

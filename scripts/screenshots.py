@@ -1,6 +1,7 @@
 """Pictures for the documentation, taken from the running system by Chromium: what an operator and a client see.
 
 Needs Chromium (Debian: apt-get install chromium; elsewhere DRAGGONNB_CHROMIUM). Everything else starts by itself.
+`make screenshots ARGS=numbers` takes only those of numbers and reports.
 """
 
 import asyncio
@@ -11,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import requests
+from measured_client import Measured, measure_a_client
 from playwright.sync_api import Browser, sync_playwright
 from rich.progress import Progress
 
@@ -40,10 +42,13 @@ def main() -> None:
         open_installation(load_settings()) as installed,
         running_stack(installed, tell=progress.log) as running,
     ):
-        told = asyncio.run(_tell(progress, running.settings))
+        told = None if sys.argv[1:] == ["numbers"] else asyncio.run(_tell(progress, running.settings))
+        measured = asyncio.run(measure_a_client(running))
         with sync_playwright() as playwright:
             browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
-            _take(browser, running.ui_url, told)
+            if told is not None:
+                _take(browser, running.ui_url, told)
+            _take_numbers(browser, running.ui_url, measured)
             browser.close()
 
 
@@ -86,6 +91,29 @@ def _take(browser: Browser, ui_url: str, told: Told) -> None:
     _page(browser, told.lead.url, "proposal.png", 1, height=1800)
     _page(browser, f"{told.accepted.url}/plans", "plans.png", 1)
     _page(browser, told.post.review_url, "review.png", 1, height=1500)
+
+
+def _take_numbers(browser: Browser, ui_url: str, measured: Measured) -> None:
+    _day(browser, _partition(ui_url, "analytics_snapshots", f"{measured.day}%7C{measured.slug}"))
+    _mail(browser, measured.mail_html, "weekly-report.png", sharpness=1.5, whole=False)
+    _mail(browser, measured.mail_html, "weekly-report-whole.png", sharpness=1, whole=True)
+
+
+def _day(browser: Browser, url: str) -> None:
+    """A day's figures, which need the room of the navigation."""
+    page = browser.new_page(viewport={"width": 1760, "height": 1180})
+    page.goto(url)
+    page.get_by_text("Hide navigation").click(timeout=30_000)
+    page.wait_for_timeout(6_000)
+    page.screenshot(path=IMAGES / "analytics-snapshots.png")
+    page.close()
+
+
+def _mail(browser: Browser, html: str, name: str, *, sharpness: float, whole: bool) -> None:
+    page = browser.new_page(viewport={"width": 640, "height": 1090}, device_scale_factor=sharpness)
+    page.set_content(html, wait_until="load")
+    page.screenshot(path=IMAGES / name, full_page=whole)
+    page.close()
 
 
 def _partition(ui_url: str, asset: str, partition: str) -> str:

@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Iterator
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import requests
@@ -95,7 +96,11 @@ class Sandbox:
 
 @contextlib.contextmanager
 def sandbox_process(
-    *, webhook_base: str | None = None, port: int | None = None, app_secret: str | None = None
+    *,
+    webhook_base: str | None = None,
+    port: int | None = None,
+    app_secret: str | None = None,
+    postgrest: Path | None = None,
 ) -> Iterator[Sandbox]:
     """Start `python -m vendor_sandbox` on free ports and wait until it answers."""
     sandbox = Sandbox(port or free_port_pair())
@@ -104,6 +109,7 @@ def sandbox_process(
     if webhook_base:
         command += ["--webhook-base", webhook_base]
     environment = os.environ | ({"VENDOR_SANDBOX_WHATSAPP_APP_SECRET": app_secret} if app_secret else {})
+    environment |= {"VENDOR_SANDBOX_POSTGREST": str(postgrest)} if postgrest else {}
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, env=environment)
     try:
         _wait_for(f"{sandbox.url}/_sandbox/health", process)

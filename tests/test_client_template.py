@@ -1,10 +1,23 @@
-"""The client template: its migrations are ours to the byte, its configuration is one that the app is given."""
+"""The client template: its database files are ours to the byte, its types are those of the migrated database, its
+configuration and its list of variables are what the app is given."""
 
+import re
+import subprocess
+import uuid
 from pathlib import Path
 
-from draggonnb_pipelines.domain.client_config import CONFIG_PATH, ClientConfig
-from draggonnb_pipelines.sql import TENANT_MIGRATIONS
-from scripts.sync_client_template import COPIES, ROOT, SOURCE, sync
+import psycopg
+from psycopg.sql import SQL, Identifier
+
+from draggonnb_pipelines.domain.client_config import CONFIG_PATH, ClientConfig, public_variables
+from draggonnb_pipelines.domain.organizations import Organization
+from draggonnb_pipelines.resources.migrations import create_tenant_database
+from draggonnb_pipelines.resources.postgres import dsn_for
+from draggonnb_pipelines.sql import TENANT_MIGRATIONS, TENANT_SEED
+from scripts.client_database_types import TYPES, database_types
+from scripts.sync_client_template import COPIES, ROOT, SEED, SEED_COPY, SOURCE, sync, sync_seed
+
+TEMPLATE = ROOT / "client_template"
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -15,8 +28,54 @@ def test_the_templates_migrations_are_those_of_every_client():
     assert contents(COPIES) == contents(TENANT_MIGRATIONS), "run `make client-template`"
 
 
+def test_the_templates_seed_is_that_of_every_client():
+    assert SEED_COPY.read_bytes() == TENANT_SEED.read_bytes(), "run `make client-template`"
+
+
 def test_the_script_copies_the_files_that_migrate():
-    assert SOURCE.resolve() == TENANT_MIGRATIONS.resolve()
+    assert (SOURCE.resolve(), SEED.resolve()) == (TENANT_MIGRATIONS.resolve(), TENANT_SEED.resolve())
+
+
+def test_the_script_copies_a_seed_that_differs_once(tmp_path: Path):
+    source, copy = tmp_path / "source.sql", tmp_path / "copy.sql"
+    source.write_text("new")
+    copy.write_text("old")
+
+    assert [sync_seed(source, copy), sync_seed(source, copy)] == [True, False]
+    assert copy.read_text() == "new"
+
+
+def test_the_apps_types_are_what_its_people_may_read_and_write(postgres_dsn: str, tenant_template: str):
+    name = f"test_types_{uuid.uuid4().hex[:12]}"
+    create_tenant_database(postgres_dsn, name, template=tenant_template)
+    try:
+        types = database_types(dsn_for(postgres_dsn, name))
+    finally:
+        with psycopg.connect(postgres_dsn, autocommit=True) as conn:
+            conn.execute(SQL("drop database {} with (force)").format(Identifier(name)))
+
+    assert types == TYPES.read_text(), "run `.venv/bin/python -m scripts.client_database_types`"
+    assert "credentials_sealed" not in types
+    assert "token_sealed" not in types
+
+
+def test_the_example_of_the_environment_names_what_provisioning_sets():
+    text = (TEMPLATE / ".env.example").read_text()
+    organization = Organization.model_construct(name="Kloof Coffee", slug="kloof-coffee")
+    public = public_variables(organization, supabase_url="", publishable_key="", site_url="")
+
+    named = set(re.findall(r"^([A-Z_]+)=", text, flags=re.MULTILINE))
+
+    assert named == {*public, "SUPABASE_SECRET_KEY", "DRAGGONNB_WEBHOOK_URL", "DRAGGONNB_WEBHOOK_TOKEN"}
+
+
+def test_the_scripts_are_shell_that_can_be_read_and_run():
+    scripts = sorted((TEMPLATE / "scripts").glob("*.sh"))
+
+    assert [path.name for path in scripts] == ["provision-client.sh", "setup-env.sh"]
+    for path in scripts:
+        assert path.stat().st_mode & 0o111, path.name
+        subprocess.run(["sh", "-n", str(path)], check=True)
 
 
 def test_the_script_copies_what_is_new_or_changed_and_removes_what_is_gone(tmp_path: Path):
@@ -36,7 +95,7 @@ def test_the_script_copies_what_is_new_or_changed_and_removes_what_is_gone(tmp_p
 
 
 def test_the_templates_configuration_is_a_valid_one_in_its_own_form():
-    content = (ROOT / "client_template" / CONFIG_PATH).read_bytes()
+    content = (TEMPLATE / CONFIG_PATH).read_bytes()
 
     config = ClientConfig.model_validate_json(content)
 

@@ -73,6 +73,24 @@ def test_a_report_cannot_call_one_key_done_and_failed():
         StepReport(done={both: KeyReport(rows=1)}, failed={both: "no"})
 
 
+def test_reports_are_joined_with_all_that_they_say():
+    done, failed, half, waiting = (PartitionKey(slug, MONDAY) for slug in ("done", "failed", "half", "waiting"))
+    parts = [
+        StepReport(done={done: KeyReport(rows=2)}, failed={half: "a platform is silent"}, goes_on=frozenset({half})),
+        StepReport(failed={failed: "no"}, waiting={waiting: "later"}),
+    ]
+
+    report = StepReport.joined(parts)
+
+    assert report == StepReport(
+        done={done: KeyReport(rows=2)},
+        failed={half: "a platform is silent", failed: "no"},
+        waiting={waiting: "later"},
+        goes_on=frozenset({half}),
+    )
+    assert StepReport.joined([]) == StepReport()
+
+
 def test_idle_keys_are_done_with_no_rows_and_failures_stay():
     done, failed, idle = (PartitionKey(slug, MONDAY) for slug in ("done", "failed", "idle"))
 

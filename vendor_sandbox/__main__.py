@@ -14,6 +14,7 @@ from vendor_sandbox.state import Sandbox, SandboxSettings
 
 APP_SECRET_VARIABLE = "VENDOR_SANDBOX_WHATSAPP_APP_SECRET"
 POSTGRES_VARIABLE = "VENDOR_SANDBOX_POSTGRES_DSN"
+POSTGREST_VARIABLE = "VENDOR_SANDBOX_POSTGREST"
 
 
 def main() -> None:
@@ -28,12 +29,16 @@ def main() -> None:
         "--postgres-dsn",
         help=f"server for the databases of Supabase projects (default: ${POSTGRES_VARIABLE}, else none)",
     )
-    parser.epilog = f"{APP_SECRET_VARIABLE} in the environment: the secret that signs WhatsApp's status webhooks."
+    parser.epilog = (
+        f"{APP_SECRET_VARIABLE} in the environment: the secret that signs WhatsApp's status webhooks."
+        f" {POSTGREST_VARIABLE}: the PostgREST program that serves the Data API of Supabase projects (default: none)."
+    )
     arguments = parser.parse_args()
     settings = SandboxSettings(webhook_base=arguments.webhook_base)
     settings.postgres_dsn = arguments.postgres_dsn or os.environ.get(POSTGRES_VARIABLE) or None
     settings.whatsapp_app_secret = os.environ.get(APP_SECRET_VARIABLE) or settings.whatsapp_app_secret
-    sandbox = Sandbox(settings=settings, journal_file=arguments.journal)
+    program = os.environ.get(POSTGREST_VARIABLE)
+    sandbox = Sandbox(settings=settings, journal_file=arguments.journal, postgrest=Path(program) if program else None)
     config = uvicorn.Config(
         App(sandbox),  # pyright: ignore[reportArgumentType]
         host=arguments.host,
@@ -57,6 +62,7 @@ async def serve(sandbox: Sandbox, config: uvicorn.Config, smtp_port: int) -> Non
         await uvicorn.Server(config).serve()
     finally:
         mail_server.close()
+        await sandbox.postgrest.stop_all()
         sandbox.journal.close()
 
 

@@ -23,6 +23,7 @@ from vendor_sandbox import (
     storage,
     supabase,
     supabase_auth,
+    supabase_rest,
     vercel,
     websites,
     whatsapp,
@@ -43,6 +44,7 @@ VENDOR_ROUTES = (
     ("storage", storage.ROUTES),
     ("supabase", supabase.ROUTES),
     ("supabase_auth", supabase_auth.ROUTES),
+    ("supabase_rest", supabase_rest.ROUTES),
     ("payfast", payfast.ROUTES),
     ("github", github.ROUTES),
     ("vercel", vercel.ROUTES),
@@ -59,6 +61,7 @@ VENDOR_ERRORS = {
     "storage": storage.scripted_error,
     "supabase": supabase.scripted_error,
     "supabase_auth": supabase_auth.scripted_error,
+    "supabase_rest": supabase_rest.scripted_error,
     "payfast": payfast.scripted_error,
     "github": github.scripted_error,
     "vercel": vercel.scripted_error,
@@ -73,6 +76,10 @@ class App:
         self.sandbox = sandbox
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "websocket":
+            # Supabase's Realtime is not offered here: refused, and the client's app asks at intervals instead.
+            await send({"type": "websocket.close", "code": 1000})
+            return
         call = await read_call(scope, receive)
         if call is None:
             return

@@ -16,6 +16,7 @@ from vendor_sandbox.journal import Journal
 from vendor_sandbox.n8n_workflows import N8nMemory
 from vendor_sandbox.payfast_books import PayFastBooks
 from vendor_sandbox.social import SocialNetworks
+from vendor_sandbox.supabase_postgrest import PostgrestServers
 from vendor_sandbox.supabase_projects import SupabaseMemory
 from vendor_sandbox.vercel_projects import VercelMemory
 
@@ -88,7 +89,13 @@ class SandboxSettings:
 class Sandbox:
     """The state of one running sandbox."""
 
-    def __init__(self, *, settings: SandboxSettings | None = None, journal_file: Path | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        settings: SandboxSettings | None = None,
+        journal_file: Path | None = None,
+        postgrest: Path | None = None,
+    ) -> None:
         self._first_settings = settings or SandboxSettings()
         self.settings = dataclasses.replace(self._first_settings)
         self.faults = FaultScripts()
@@ -100,6 +107,7 @@ class Sandbox:
         self.whatsapp_templates: dict[str, str] = {}
         self.social = SocialNetworks()
         self.supabase = SupabaseMemory()
+        self.postgrest = PostgrestServers(postgrest)
         self.payfast = PayFastBooks()
         self.github = GitHubMemory()
         self.vercel = VercelMemory()

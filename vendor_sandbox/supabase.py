@@ -2,7 +2,7 @@
 
 Lives here: organizations, regions, the life of a project from COMING_UP to its deletion, its health. Does not live
 here: tokens and limits (`supabase_access.py`), keys and Auth settings (`supabase_keys.py`), SQL and migrations
-(`supabase_sql.py`), the projects' own Auth (`supabase_auth.py`).
+(`supabase_sql.py`), the projects' own Auth (`supabase_auth.py`) and Data API (`supabase_rest.py`).
 """
 
 import asyncio
@@ -112,6 +112,7 @@ async def show(call: Call, sandbox: Sandbox, project: Project) -> Answer:
 async def delete(call: Call, sandbox: Sandbox, project: Project) -> Answer:
     """DELETE /v1/projects/{ref}: the database is gone when the answer comes."""
     del sandbox.supabase.projects[project.ref]
+    await sandbox.postgrest.stop(project.ref)
     if sandbox.settings.postgres_dsn:
         await supabase_databases.drop(sandbox.settings.postgres_dsn, project.ref)
     return json_answer(200, {"id": project.number, "ref": project.ref, "name": project.name})
@@ -149,6 +150,7 @@ async def health(call: Call, sandbox: Sandbox, project: Project) -> Answer:
 
 async def drop_all(sandbox: Sandbox) -> None:
     """Drop the databases of all projects, before they are forgotten."""
+    await sandbox.postgrest.stop_all()
     for project in sandbox.supabase.projects.values():
         if sandbox.settings.postgres_dsn:
             await supabase_databases.drop(sandbox.settings.postgres_dsn, project.ref)
@@ -170,6 +172,8 @@ async def _bring_up(sandbox: Sandbox, dsn: str, project: Project, db_pass: str) 
 
 
 async def _switch(sandbox: Sandbox, project: Project, *, is_on: bool) -> None:
+    if not is_on:
+        await sandbox.postgrest.stop(project.ref)
     if sandbox.settings.postgres_dsn:
         await supabase_databases.allow_connections(sandbox.settings.postgres_dsn, project.ref, is_on)
     await asyncio.sleep(sandbox.settings.supabase_project_seconds)

@@ -1,10 +1,10 @@
 """Supabase Auth (GoTrue) of the sandbox, under /supabase/projects/{ref}/auth/v1: people, and the list of its routes.
 
 Lives here: the admin's endpoints for people, whom it keeps in the project's own `auth.users`; health and settings.
-Does not live here: keys and errors (`supabase_auth_access.py`), invitations and links (`supabase_auth_links.py`).
+Does not live here: keys and errors (`supabase_auth_access.py`), invitations and links (`supabase_auth_links.py`),
+signing in (`supabase_auth_sessions.py`) and up (`supabase_auth_signup.py`).
 """
 
-import hashlib
 import re
 import secrets
 import uuid
@@ -12,10 +12,11 @@ from typing import Any
 
 from psycopg.types.json import Jsonb
 
-from vendor_sandbox import supabase_auth_links
+from vendor_sandbox import supabase_auth_links, supabase_auth_sessions, supabase_auth_signup
 from vendor_sandbox.supabase_access import object_of
 from vendor_sandbox.supabase_auth_access import ROOT, Refused, Visit, for_keys, scripted_error
-from vendor_sandbox.supabase_auth_people import checked_email, find_by_email, find_by_id, insert, shown
+from vendor_sandbox.supabase_auth_people import checked_email, encrypted, find_by_email, find_by_id, insert, shown
+from vendor_sandbox.supabase_gateway import preflight
 from vendor_sandbox.wire import Answer, Route, json_answer
 
 __all__ = ["ROUTES", "scripted_error"]
@@ -30,7 +31,7 @@ order by created_at desc, id limit %(limit)s offset %(offset)s
 
 async def create(visit: Visit) -> Answer:
     """POST /admin/users: no mail is sent; a chosen `id` is taken."""
-    body = _body(visit)
+    body = visit.body
     if not body.get("email"):
         raise Refused(400, "validation_failed", "Cannot create a user without either an email or phone")
     email = checked_email(body["email"])
@@ -41,7 +42,7 @@ async def create(visit: Visit) -> Answer:
         _chosen_id(body.get("id")),
         email,
         is_confirmed=body.get("email_confirm") is True,
-        encrypted_password=_encrypted(body.get("password") or secrets.token_urlsafe(48)),
+        encrypted_password=encrypted(body.get("password") or secrets.token_urlsafe(48)),
         role=body.get("role") or "authenticated",
         user_metadata=body.get("user_metadata") or {},
         app_metadata=body.get("app_metadata") or {},
@@ -74,7 +75,7 @@ async def show(visit: Visit, user_id: str) -> Answer:
 
 async def update(visit: Visit, user_id: str) -> Answer:
     """PUT /admin/users/{id}: what is given is changed; metadata is merged."""
-    person, body = await _person(visit, user_id), _body(visit)
+    person, body = await _person(visit, user_id), visit.body
     ban = body.get("ban_duration")
     if ban is not None and not _DURATION.fullmatch(str(ban)):
         raise Refused(400, "validation_failed", "invalid format for ban duration")
@@ -91,7 +92,7 @@ async def update(visit: Visit, user_id: str) -> Answer:
             " else now() + interval '100 years' end, updated_at = now() where id = %s returning *",
             [
                 email,
-                _encrypted(body["password"]) if body.get("password") else None,
+                encrypted(body["password"]) if body.get("password") else None,
                 body.get("email_confirm") is True,
                 Jsonb(body.get("user_metadata") or {}),
                 Jsonb(body.get("app_metadata") or {}),
@@ -138,13 +139,6 @@ async def settings(visit: Visit) -> Answer:
     return json_answer(200, content)
 
 
-def _body(visit: Visit) -> dict[str, Any]:
-    body = object_of(visit.call)
-    if body is None:
-        raise Refused(400, "bad_json", "Could not read request body as JSON")
-    return body
-
-
 def _chosen_id(text: object) -> uuid.UUID:
     if not text:
         return uuid.uuid4()
@@ -155,11 +149,6 @@ def _chosen_id(text: object) -> uuid.UUID:
     if chosen.int == 0:
         raise Refused(400, "validation_failed", "ID cannot be a nil uuid")
     return chosen
-
-
-def _encrypted(password: str) -> str:
-    salt = secrets.token_bytes(16)
-    return f"{salt.hex()}${hashlib.scrypt(password.encode(), salt=salt, n=2**4, r=8, p=1).hex()}"
 
 
 async def _person(visit: Visit, user_id: str) -> dict[str, Any]:
@@ -180,5 +169,8 @@ ROUTES = (
     Route("DELETE", f"{ROOT}/admin/users/{{user_id}}", for_keys(delete, is_admin=True)),
     Route("GET", f"{ROOT}/health", for_keys(health)),
     Route("GET", f"{ROOT}/settings", for_keys(settings)),
+    Route("OPTIONS", f"{ROOT}/*", preflight),
     *supabase_auth_links.ROUTES,
+    *supabase_auth_sessions.ROUTES,
+    *supabase_auth_signup.ROUTES,
 )

@@ -1,15 +1,18 @@
 """Supabase Auth (GoTrue) of the sandbox: which project, who asks, how Auth words a refusal.
 
-Lives here: the gateway in front of it, API keys and their roles, error bodies of both versions of the API. Does not
-live here: what an endpoint does (`supabase_auth.py`, `supabase_auth_links.py`).
+Lives here: the admin's key, error bodies of both versions of the API. Does not live here: what stands before it
+(`supabase_gateway.py`), what an endpoint does (`supabase_auth.py` and its neighbours).
 """
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import Any
 
 from vendor_sandbox import supabase_databases
 from vendor_sandbox.state import Sandbox
+from vendor_sandbox.supabase_access import object_of
 from vendor_sandbox.supabase_databases import Connection
+from vendor_sandbox.supabase_gateway import key_refusal, project_of, with_cors
 from vendor_sandbox.supabase_projects import Project
 from vendor_sandbox.wire import Answer, Call, Handler, json_answer
 
@@ -39,6 +42,29 @@ class Visit:
         """The address of this Auth, as links name it."""
         return f"http://{self.call.headers['host']}{ROOT.replace('{ref}', self.project.ref)}"
 
+    @property
+    def body(self) -> dict[str, Any]:
+        """What was sent, as an object.
+
+        Raises:
+            Refused: it is none.
+        """
+        body = object_of(self.call)
+        if body is None:
+            raise Refused(400, "bad_json", "Could not read request body as JSON")
+        return body
+
+    def bearer(self) -> str:
+        """The token that the asker shows.
+
+        Raises:
+            Refused: there is none.
+        """
+        token = self.call.headers.get("authorization", "").removeprefix("Bearer ").strip()
+        if not token:
+            raise Refused(401, "no_authorization", "This endpoint requires a valid Bearer token")
+        return token
+
 
 class Refused(Exception):
     """What Auth refuses; the transaction is undone."""
@@ -57,19 +83,15 @@ def for_anybody(work: Work) -> Handler:
     """The handler of an endpoint that needs no key: `work(visit, ...)`."""
 
     async def handle(call: Call, sandbox: Sandbox, ref: str, **parts: str) -> Answer:
-        project, dsn = sandbox.supabase.projects.get(ref), sandbox.settings.postgres_dsn
-        if project is None or dsn is None:
-            return json_answer(404, {"message": "no such host"})
-        if project.status in ("PAUSING", "INACTIVE"):
-            return json_answer(540, {"message": "Project paused"})
-        if project.status != "ACTIVE_HEALTHY":
-            return json_answer(503, {"message": "name resolution failed"})
+        project, dsn = project_of(sandbox, ref), sandbox.settings.postgres_dsn
+        if isinstance(project, Answer) or dsn is None:
+            return with_cors(project if isinstance(project, Answer) else json_answer(404, {}))
         try:
             async with supabase_databases.as_vendor(dsn, ref) as conn:
                 answer = await work(Visit(call, sandbox, project, conn), **parts)
         except Refused as refusal:
-            answer = _error(refusal.status, refusal.code, refusal.message, call.headers.get(API_VERSION_HEADER))
-        return answer
+            answer = refused(call, refusal.status, refusal.code, refusal.message)
+        return with_cors(answer)
 
     return handle
 
@@ -78,17 +100,10 @@ def for_keys(work: Work, *, is_admin: bool = False) -> Handler:
     """As `for_anybody`, behind the gateway's check of `apikey`; with `is_admin` only for a secret key's bearer."""
 
     async def check(visit: Visit, **parts: str) -> Answer:
-        headers = visit.call.headers
-        if "apikey" not in headers:
-            hint = "No `apikey` request header or url param was found."
-            return json_answer(401, {"message": "No API key found in request", "hint": hint})
-        if visit.project.role_of(headers["apikey"]) is None:
-            return json_answer(401, {"message": "Invalid API key", "hint": "Double check your API key."})
+        if refusal := key_refusal(visit.call, visit.project):
+            return refusal
         if is_admin:
-            bearer = headers.get("authorization", "").removeprefix("Bearer ").strip()
-            if not bearer:
-                raise Refused(401, "no_authorization", "This endpoint requires a valid Bearer token")
-            role = visit.project.role_of(bearer)
+            role = visit.project.role_of(visit.bearer())
             if role is None:
                 raise Refused(403, "bad_jwt", "invalid JWT: unable to parse or verify signature, token is malformed")
             if role != "service_role":
@@ -101,9 +116,14 @@ def for_keys(work: Work, *, is_admin: bool = False) -> Handler:
 def scripted_error(status: int, kind: str) -> Answer:
     """The error that a fault script asks for by its status."""
     if status < 400:
-        return json_answer(status, {})
+        return with_cors(json_answer(status, {}))
     code, message = _SCRIPTED.get(status, ("unexpected_failure", f"scripted {kind}"))
-    return _error(status, code, message, None)
+    return with_cors(_error(status, code, message, None))
+
+
+def refused(call: Call, status: int, code: str, message: str) -> Answer:
+    """A refusal in the words of the version of the API that the asker speaks; the transaction stays."""
+    return _error(status, code, message, call.headers.get(API_VERSION_HEADER))
 
 
 def _error(status: int, code: str, message: str, version: str | None) -> Answer:

@@ -1,7 +1,7 @@
 """Invitations and action links of a Supabase project's Auth, and what happens when somebody opens one.
 
 Lives here: POST /invite, POST /admin/generate_link, GET /verify, which redirects may be asked for. Does not live
-here: the people (`supabase_auth_people.py`).
+here: the people (`supabase_auth_people.py`), who asks for one without an admin's key (`supabase_auth_signup.py`).
 """
 
 import fnmatch
@@ -16,11 +16,13 @@ from psycopg.sql import SQL
 from vendor_sandbox.supabase_access import object_of
 from vendor_sandbox.supabase_auth_access import ROOT, Refused, Visit, for_anybody, for_keys
 from vendor_sandbox.supabase_auth_people import Person, checked_email, find_by_email, insert, shown
+from vendor_sandbox.supabase_auth_sessions import open_session
 from vendor_sandbox.wire import Answer, Route, json_answer
 
 _EMAIL_EXISTS = (422, "email_exists", "A user with this email address has already been registered")
 _TYPES = ("signup", "invite", "magiclink", "recovery")
 _RECOVERY = ("magiclink", "recovery")
+_PKCE = "pkce_"
 
 
 async def generate_link(visit: Visit) -> Answer:
@@ -62,34 +64,51 @@ async def invite(visit: Visit) -> Answer:
     person = await find_by_email(visit.conn, email)
     if person and person["email_confirmed_at"]:
         raise Refused(*_EMAIL_EXISTS)
-    if not visit.project.auth_config["smtp_host"]:
-        message = f'Email address "{email}" cannot be used as it is not authorized'
-        raise Refused(400, "email_address_not_authorized", message)
     if person is None:
         person = await insert(visit.conn, uuid.uuid4(), email, is_confirmed=False, user_metadata=body.get("data") or {})
-    _, hashed, person = await _issue(visit, person, "invite")
-    link = _link(visit, hashed, "invite", _redirect(visit, visit.call.query.get("redirect_to")))
-    visit.sandbox.public.append(
-        {"kind": "supabase_mail", "ref": visit.project.ref, "to": email, "type": "invite", "link": link}
-    )
+    person = await mail_link(visit, person, "invite")
     return json_answer(200, await shown(visit.conn, person))
+
+
+async def mail_link(visit: Visit, person: Person, kind: str) -> Person:
+    """Send somebody a link with a code; where the asker gave a `code_challenge`, it leads to a code for its browser.
+
+    Raises:
+        Refused: the project has no mailer of its own; the one that it starts with writes to its own team only.
+    """
+    if not visit.project.auth_config["smtp_host"]:
+        message = f'Email address "{person["email"]}" cannot be used as it is not authorized'
+        raise Refused(400, "email_address_not_authorized", message)
+    otp, hashed, person = await _issue(visit, person, kind)
+    challenge = (object_of(visit.call) or {}).get("code_challenge")
+    if isinstance(challenge, str) and challenge:
+        method = str((object_of(visit.call) or {}).get("code_challenge_method") or "plain").lower()
+        await visit.conn.execute("delete from auth.flow_state where user_id = %s", [person["id"]])
+        await visit.conn.execute(
+            "insert into auth.flow_state (id, user_id, auth_code, code_challenge_method, code_challenge,"
+            " authentication_method, created_at) values (%s, %s, %s, %s, %s, %s, now())",
+            [uuid.uuid4(), person["id"], str(uuid.uuid4()), method, challenge, kind],
+        )
+    link = _link(visit, hashed, kind, _redirect(visit, visit.call.query.get("redirect_to")), is_pkce=bool(challenge))
+    visit.sandbox.public.append(
+        {
+            "kind": "supabase_mail",
+            "ref": visit.project.ref,
+            "to": person["email"],
+            "type": kind,
+            "link": link,
+            "code": otp,
+        }
+    )
+    return person
 
 
 async def verify(visit: Visit) -> Answer:
     """GET /verify?token=&type=&redirect_to=: what a click on a link does. Good once, and for `mailer_otp_exp` seconds;
-    303 to the target with a session, or with an error, behind a #."""
-    query, config = visit.call.query, visit.project.auth_config
+    303 to the target with a session, or with an error, behind a #; with a `code` for the browser that asked by PKCE."""
+    query = visit.call.query
     target, token = _redirect(visit, query.get("redirect_to")), query.get("token", "")
-    field = "recovery" if query.get("type") in _RECOVERY else "confirmation"
-    sent_at, column = f"{field}_sent_at", f"{field}_token"
-    rows = await (
-        await visit.conn.execute(
-            "select * from auth.users where %s in (confirmation_token, recovery_token) and %s <> ''"
-            " and greatest(confirmation_sent_at, recovery_sent_at) > now() - make_interval(secs => %s)",
-            [token, token, config["mailer_otp_exp"]],
-        )
-    ).fetchall()
-    person = next((row for row in rows if row[column] == token and row[sent_at]), None)
+    person = await confirmed(visit, kind=query.get("type", ""), hashed=token.removeprefix(_PKCE))
     if person is None:
         problem = {
             "error": "access_denied",
@@ -97,19 +116,35 @@ async def verify(visit: Visit) -> Answer:
             "error_description": "Email link is invalid or has expired",
         }
         return Answer(303, headers={"location": f"{target}#{urlencode(problem)}"})
-    await visit.conn.execute(
-        "update auth.users set confirmation_token = '', recovery_token = '', last_sign_in_at = now(),"
-        " email_confirmed_at = coalesce(email_confirmed_at, now()), updated_at = now() where id = %s",
-        [person["id"]],
+    if token.startswith(_PKCE):
+        rows = await visit.conn.execute("select auth_code from auth.flow_state where user_id = %s", [person["id"]])
+        flow = await rows.fetchone()
+        separator = "&" if "?" in target else "?"
+        return Answer(303, headers={"location": f"{target}{separator}code={flow['auth_code'] if flow else ''}"})
+    session = await open_session(visit, person, "otp")
+    content = {name: value for name, value in session.items() if name != "user"} | {"type": query.get("type", "")}
+    return Answer(303, headers={"location": f"{target}#{urlencode(content)}"})
+
+
+async def confirmed(visit: Visit, *, kind: str, hashed: str | None, code: tuple[str, str] = ("", "")) -> Person | None:
+    """The person to whom an open token belongs, by its hash or by address and code, which is then used up. Their
+    address counts as confirmed. `kind` "email" is any."""
+    token = hashed or hashlib.sha224("".join(code).encode()).hexdigest()
+    rows = await visit.conn.execute(
+        "select * from auth.users where %s in (confirmation_token, recovery_token)"
+        " and greatest(confirmation_sent_at, recovery_sent_at) > now() - make_interval(secs => %s)",
+        [token, visit.project.auth_config["mailer_otp_exp"]],
     )
-    session = {
-        "access_token": secrets.token_urlsafe(48),
-        "expires_in": config["jwt_exp"],
-        "refresh_token": secrets.token_urlsafe(16),
-        "token_type": "bearer",
-        "type": query.get("type", ""),
-    }
-    return Answer(303, headers={"location": f"{target}#{urlencode(session)}"})
+    fields = {"email": ("recovery", "confirmation")}.get(kind, ("recovery" if kind in _RECOVERY else "confirmation",))
+    async for row in rows:
+        if any(row[f"{field}_token"] == token and row[f"{field}_sent_at"] for field in fields):
+            changed = await visit.conn.execute(
+                "update auth.users set confirmation_token = '', recovery_token = '', updated_at = now(),"
+                " email_confirmed_at = coalesce(email_confirmed_at, now()) where id = %s returning *",
+                [row["id"]],
+            )
+            return await changed.fetchone()
+    return None
 
 
 async def _issue(visit: Visit, person: Person, kind: str) -> tuple[str, str, Person]:
@@ -132,8 +167,9 @@ async def _issue(visit: Visit, person: Person, kind: str) -> tuple[str, str, Per
     return otp, hashed, row
 
 
-def _link(visit: Visit, hashed: str, kind: str, target: str) -> str:
-    return f"{visit.base}/verify?token={hashed}&type={kind}&redirect_to={quote(target, safe=':/')}"
+def _link(visit: Visit, hashed: str, kind: str, target: str, *, is_pkce: bool = False) -> str:
+    token = f"{_PKCE if is_pkce else ''}{hashed}"
+    return f"{visit.base}/verify?token={token}&type={kind}&redirect_to={quote(target, safe=':/')}"
 
 
 def _redirect(visit: Visit, wanted: Any) -> str:

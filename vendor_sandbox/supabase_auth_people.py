@@ -1,10 +1,13 @@
 """The people of a Supabase project, in its own `auth.users` and `auth.identities`.
 
-Lives here: finding them, adding one, showing one as Auth's JSON. Does not live here: the endpoints
+Lives here: finding them, adding one, their passwords, showing one as Auth's JSON. Does not live here: the endpoints
 (`supabase_auth.py`, `supabase_auth_links.py`).
 """
 
+import hashlib
+import hmac
 import re
+import secrets
 import uuid
 from datetime import datetime
 from typing import Any
@@ -22,6 +25,17 @@ _OPTIONAL_TIMES = (
     *("email_confirmed_at", "invited_at", "confirmation_sent_at", "confirmed_at", "recovery_sent_at"),
     *("last_sign_in_at", "banned_until", "deleted_at"),
 )
+
+
+def encrypted(password: str) -> str:
+    """A password as it is kept: salt and scrypt hash, quick rather than strong."""
+    salt = secrets.token_bytes(16)
+    return f"{salt.hex()}${_hashed(password, salt)}"
+
+
+def matches(password: str, kept: str) -> bool:
+    salt, _, hashed = kept.partition("$")
+    return bool(hashed) and hmac.compare_digest(_hashed(password, bytes.fromhex(salt)), hashed)
 
 
 def checked_email(text: object) -> str:
@@ -107,6 +121,10 @@ async def shown(conn: Connection, person: Person) -> dict[str, Any]:
         "is_anonymous": person["is_anonymous"],
     }
     return content | {name: _time(person[name]) for name in _OPTIONAL_TIMES if person[name]}
+
+
+def _hashed(password: str, salt: bytes) -> str:
+    return hashlib.scrypt(password.encode(), salt=salt, n=2**4, r=8, p=1).hex()
 
 
 def _time(at: datetime | None) -> str | None:

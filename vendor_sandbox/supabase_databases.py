@@ -28,6 +28,11 @@ def role_of(ref: str) -> str:
     return f"postgres.{ref}"
 
 
+def authenticator_of(ref: str) -> str:
+    """The role that PostgREST signs in as; it has no right but to become one of the API's roles."""
+    return f"authenticator.{ref}"
+
+
 def address(server_dsn: str) -> tuple[str, int]:
     """Host (or directory of the Unix socket) and port of the server."""
     parts = conninfo_to_dict(server_dsn)
@@ -47,10 +52,25 @@ async def create(server_dsn: str, ref: str, db_pass: str) -> None:
 
 
 async def drop(server_dsn: str, ref: str) -> None:
-    """Database and role; what is gone already is as good."""
+    """Database and roles; what is gone already is as good."""
     async with _open(server_dsn, "postgres") as conn:
         await conn.execute(SQL("drop database if exists {} with (force)").format(Identifier(database_of(ref))))
-        await conn.execute(SQL("drop role if exists {}").format(Identifier(role_of(ref))))
+        for role in (role_of(ref), authenticator_of(ref)):
+            await conn.execute(SQL("drop role if exists {}").format(Identifier(role)))
+
+
+async def let_in_authenticator(server_dsn: str, ref: str, password: str) -> None:
+    """Make the role that PostgREST signs in as, or give it another password."""
+    role, database = Identifier(authenticator_of(ref)), Identifier(database_of(ref))
+    async with _open(server_dsn, "postgres") as conn:
+        known = await conn.execute("select rolname from pg_roles where rolname = %s", [authenticator_of(ref)])
+        if await known.fetchone():
+            await conn.execute(SQL("alter role {} password {}").format(role, Literal(password)))
+            return
+        await conn.execute(SQL("create role {} login noinherit password {}").format(role, Literal(password)))
+        await conn.execute(SQL("alter role {} set statement_timeout = '8s'").format(role))
+        await conn.execute(SQL("grant anon, authenticated, service_role to {}").format(role))
+        await conn.execute(SQL("grant connect on database {} to {}").format(database, role))
 
 
 async def set_password(server_dsn: str, ref: str, password: str) -> None:

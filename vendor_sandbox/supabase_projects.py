@@ -17,6 +17,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from vendor_sandbox.supabase_tokens import Signer
+
 ORGANIZATION = {"id": "sandbox-org", "slug": "sandbox-org", "name": "Sandbox"}
 _ALPHABET = string.ascii_letters + string.digits
 _AUTH_CONFIG: dict[str, Any] = {
@@ -79,6 +81,7 @@ class Project:
     at: datetime = field(default_factory=lambda: datetime.now(UTC))
     auth_config: dict[str, Any] = field(default_factory=lambda: dict(_AUTH_CONFIG))
     keys: list[ApiKey] = field(default_factory=list)
+    signer: Signer = field(default_factory=Signer)
 
     @classmethod
     def new(cls, name: str, region: str, size: str, number: int) -> "Project":

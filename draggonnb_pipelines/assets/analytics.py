@@ -4,8 +4,10 @@ Two chains: `measure_posts` per organization and UTC day, `report_on_weeks` per 
 """
 
 from collections.abc import Iterator, Mapping
+from datetime import UTC
 
 import dagster as dg
+from pydantic import Field
 
 from draggonnb_pipelines.domain.organizations import AGENCY_SLUG
 from draggonnb_pipelines.domain.reports import PartitionKey, StepReport
@@ -13,10 +15,15 @@ from draggonnb_pipelines.partitions import organization_week
 from draggonnb_pipelines.resources.bindings import RunStack
 from draggonnb_pipelines.tenant_runs import TenantRun, tenant_asset, tenant_chain
 from draggonnb_pipelines.workflows.agency_report import report_on_agency
-from draggonnb_pipelines.workflows.analytics_agenda import clients_to_measure, weeks_to_report
+from draggonnb_pipelines.workflows.analytics_agenda import (
+    clients_to_measure,
+    days_to_make_again,
+    weeks_to_report,
+)
 from draggonnb_pipelines.workflows.collection import collect_metrics
 from draggonnb_pipelines.workflows.fresh_numbers import asked_in, close_requests, take_requests
-from draggonnb_pipelines.workflows.snapshots import take_snapshots
+from draggonnb_pipelines.workflows.snapshot_reports import WITHOUT_READINGS
+from draggonnb_pipelines.workflows.snapshots import parts_of, take_snapshots
 from draggonnb_pipelines.workflows.weekly_reports import write_week_reports
 
 GROUP = "analytics"
@@ -26,14 +33,19 @@ WEEK_CHAIN = "report_on_weeks"
 
 
 class AnalyticsRun(dg.Config):
-    """What is to be measured. A range chosen in the UI needs nothing.
+    """What is to be measured, or made again. A range chosen in the UI needs nothing.
 
     Args:
         everyone: every active organization, as at 06:00 UTC; else those with something due, and those who asked.
+        organizations, from_day, to_day: snapshots to be made again from stored rows: slugs (empty: all) and days as
+            2026-11-20. Nothing is measured then.
         at: act as if it were this moment (ISO 8601 with offset): for demonstrations and drills.
     """
 
     everyone: bool = False
+    organizations: list[str] = Field(default_factory=list)
+    from_day: str | None = None
+    to_day: str | None = None
     at: str | None = None
 
 
@@ -48,17 +60,21 @@ class WeekRun(dg.Config):
 
 
 def clients_of_the_day(run: TenantRun[AnalyticsRun], stack: RunStack) -> Mapping[PartitionKey, frozenset[str]]:
-    """Today's partitions of who is due. The snapshot of a day is taken once, and again after a trouble has passed."""
-    stack.move_clock(run.config.at)
+    """Today's partitions of who is due, and snapshots of days that nobody could take in time; or, by the config, any
+    snapshots again and nothing else. The snapshot of a day is taken once, and again after a trouble has passed."""
+    config = run.config
+    stack.move_clock(config.at)
+    if config.organizations or config.from_day or config.to_day:
+        again = stack.run(days_to_make_again, config.organizations, config.from_day, config.to_day)
+        return dict.fromkeys(again, frozenset({"analytics_snapshots"}))
     asked = stack.run(take_requests, run.run_id)
-    today = stack.stack.now().date()
-    due = stack.run(clients_to_measure, everyone=run.config.everyone, asked=asked)
-    return {
-        PartitionKey(one.slug, today): frozenset(
-            {"platform_metrics", "analytics_snapshots"} if one.needs_snapshot else {"platform_metrics"}
-        )
-        for one in due
-    }
+    today = stack.stack.now().astimezone(UTC).date()
+    due = stack.run(clients_to_measure, everyone=config.everyone, asked=asked)
+    keys = {PartitionKey(one.slug, today): {"platform_metrics"} for one in due}
+    for one in due:
+        for day in one.days:
+            keys.setdefault(PartitionKey(one.slug, day), set()).add("analytics_snapshots")
+    return {key: frozenset(assets) for key, assets in keys.items()}
 
 
 @tenant_asset(
@@ -87,6 +103,7 @@ def platform_metrics(run: TenantRun[AnalyticsRun], stack: RunStack) -> Iterator[
         yield stack.run(collect_metrics, run.run_id, others)
     if wishes := [key for key in run.keys if key.slug in asked]:
         yield stack.run(collect_metrics, run.run_id, wishes, fresh=True)
+        # Also of whom nothing could be read: the agenda brings these again, and a wish would do it every minute.
         stack.run(close_requests, run.run_id, asked)
 
 
@@ -107,9 +124,15 @@ def platform_metrics(run: TenantRun[AnalyticsRun], stack: RunStack) -> Iterator[
         "changes": "jsonb",
     },
 )
-def analytics_snapshots(run: TenantRun[AnalyticsRun], stack: RunStack) -> StepReport:
+def analytics_snapshots(run: TenantRun[AnalyticsRun], stack: RunStack) -> Iterator[StepReport]:
     stack.move_clock(run.config.at)
-    return stack.run(take_snapshots, run.run_id, run.keys)
+    lost = 0
+    for part in parts_of(run.keys):
+        report = stack.run(take_snapshots, run.run_id, part)
+        lost += sum(WITHOUT_READINGS in done.metadata for done in report.done.values())
+        yield report
+    if lost:
+        run.log.warning(f"{lost} of {len(run.keys)} days have no readings, which cannot be had again; each says so")
 
 
 # What failed stays due in the agenda, and the hourly run or a re-execution takes it up again.

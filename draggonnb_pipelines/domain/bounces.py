@@ -16,11 +16,18 @@ _STATUS = re.compile(r"[245]\.\d{1,3}\.\d{1,3}")
 
 @dataclass(frozen=True, slots=True)
 class Bounce:
-    """A mail of ours that did not arrive. `message_id` with its angle brackets; `status` as in RFC 3463."""
+    """A mail of ours that did not arrive.
+
+    Args:
+        message_id: with its angle brackets.
+        status: as in RFC 3463.
+        addresses: whom it did not reach, in lower case. One that our reader forwards to is not our reader's.
+    """
 
     message_id: str
     status: str
     is_final: bool
+    addresses: frozenset[str] = frozenset()
 
     @property
     def slug(self) -> str:
@@ -46,7 +53,13 @@ def read_bounce(raw: bytes) -> Bounce | None:
     if status is None:
         return None
     is_failed = str(fields[0]["Action"]).strip().lower() == "failed"
-    return Bounce(message_id, status.group(), is_failed and status.group().startswith("5"))
+    return Bounce(message_id, status.group(), is_failed and status.group().startswith("5"), _addresses(fields[0]))
+
+
+def _addresses(fields: Message) -> frozenset[str]:
+    """Of `Final-Recipient: rfc822; who@example` (RFC 3464, 2.3.2), and as we wrote it, where the server says so."""
+    named = (str(fields.get(name) or "") for name in ("Final-Recipient", "Original-Recipient"))
+    return frozenset(address for field in named if (address := field.partition(";")[2].strip().strip("<>").lower()))
 
 
 def _original_id(parts: list[Message]) -> str | None:

@@ -55,6 +55,11 @@ def one_line(text: str, max_chars: int) -> str | None:
     return " ".join(text.split()) or None
 
 
+def flattened(text: str) -> str:
+    """Anybody's text as one line of a heading: what `one_line` refuses becomes a space."""
+    return " ".join(_BREAKS_OR_BIDI.sub(" ", _CONTROLS.sub(" ", text)).split())
+
+
 def paragraphs(text: str, max_chars: int) -> str | None:
     """Several lines of text with uniform line ends; None if nothing is left."""
     text = unicodedata.normalize("NFC", text).replace("\r\n", "\n").replace("\r", "\n").strip()

@@ -11,7 +11,7 @@ before the window that has it: the value is carried. With no reading at all it i
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from draggonnb_pipelines.domain.measuring import DAY_BEGINS
@@ -20,6 +20,7 @@ from draggonnb_pipelines.domain.metrics import Metric
 METRICS = tuple(Metric)
 # Cells of (posts and their days) that one table may have, so that a run of many clients keeps to some 200 MB.
 MAX_CELLS = 400_000
+_MAX_NUMBER = 2**53 - 1  # beyond it not every integer has a float64 of its own
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC).toordinal()
 _SECONDS_A_DAY = 86_400
 _SECONDS_BEFORE_WINDOW = DAY_BEGINS.hour * 3600
@@ -171,5 +172,7 @@ def _dense(cells: Any, posts: int, days: int) -> Any:
 
 
 def _number(value: object) -> float | None:
-    """A stored number; whatever else a row may hold (null, text, true) is no number, hence missing."""
-    return cast(float, value) if type(value) is int or type(value) is float else None
+    """A stored number; whatever else a row may hold (null, text, true, 1e400) is no number, hence missing."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return value if abs(value) <= _MAX_NUMBER else None

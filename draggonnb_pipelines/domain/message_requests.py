@@ -12,11 +12,12 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, mo
 
 from draggonnb_pipelines.domain.contact_details import email_address, one_line, paragraphs
 from draggonnb_pipelines.domain.strict_bodies import read_strictly
+from draggonnb_pipelines.domain.submissions import Fault, SubmissionRefused
 
 TOPIC = "notifications"
 API_SOURCE = "api"
 TITLE_CHARS, MESSAGE_CHARS, LINK_CHARS = 150, 5000, 1000
-MAX_EMAILS, MAX_CONTACTS = 50, 500
+MOST = {"emails": 50, "roles": 5, "contacts": 500}
 Role = Literal["owner", "admin", "editor", "approver", "viewer"]
 
 
@@ -55,9 +56,9 @@ class Recipients(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
-    emails: tuple[Annotated[str, AfterValidator(_email)], ...] = Field(default=(), max_length=MAX_EMAILS)
-    roles: tuple[Role, ...] = Field(default=(), max_length=5)
-    contacts: tuple[UUID, ...] = Field(default=(), max_length=MAX_CONTACTS)
+    emails: tuple[Annotated[str, AfterValidator(_email)], ...] = Field(default=(), max_length=MOST["emails"])
+    roles: tuple[Role, ...] = Field(default=(), max_length=MOST["roles"])
+    contacts: tuple[UUID, ...] = Field(default=(), max_length=MOST["contacts"])
 
     @model_validator(mode="after")
     def _reaches_somebody(self) -> Self:
@@ -92,4 +93,14 @@ def read_message(body: JsonValue) -> MessageRequest:
     Raises:
         SubmissionRefused: names each wrong field, and never quotes a value.
     """
+    to = body.get("to") if isinstance(body, dict) else None
+    lists = {name: to.get(name) for name in MOST} if isinstance(to, dict) else {}
+    # Before each entry is looked at: thousands of wrong addresses take seconds to be told apart.
+    too_long = [
+        Fault(field=f"to.{name}", detail=f"must have at most {MOST[name]} entries, has {len(entries)}")
+        for name, entries in lists.items()
+        if isinstance(entries, list) and len(entries) > MOST[name]
+    ]
+    if too_long:
+        raise SubmissionRefused(too_long)
     return read_strictly(MessageRequest, body)

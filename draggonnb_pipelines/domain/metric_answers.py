@@ -10,7 +10,8 @@ from typing import Any
 from draggonnb_pipelines.domain.metric_registry import MetricSource
 from draggonnb_pipelines.domain.metrics import Metric, Reading
 
-_MAX_COUNT = 2**63  # what a bigint of the database holds
+# A hundred times what the most watched videos have; the sums of many posts stay exact, and fit into a bigint.
+_MAX_COUNT = 10**12
 
 
 def reading_of(platform_post_id: str, sources: Sequence[MetricSource], given: Any) -> Reading:
@@ -27,7 +28,7 @@ def reading_of(platform_post_id: str, sources: Sequence[MetricSource], given: An
         if source.metric in values:
             continue
         value = answer.get(source.name)
-        if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < _MAX_COUNT:
+        if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _MAX_COUNT:
             values[source.metric] = value
         elif source.name in answer:
             missing[source.metric] = f"{source.name}: {_fault(value)}"

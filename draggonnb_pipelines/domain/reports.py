@@ -104,6 +104,17 @@ class StepReport:
         if strangers := self.goes_on - self.failed.keys():
             raise ValueError(f"these go on without having failed: {sorted(strangers)}")
 
+    @classmethod
+    def joined(cls, parts: Iterable["StepReport"]) -> Self:
+        """Several reports, each on keys of its own, as one."""
+        told = tuple(parts)
+        return cls(
+            done={key: done for part in told for key, done in part.done.items()},
+            failed={key: reason for part in told for key, reason in part.failed.items()},
+            waiting={key: reason for part in told for key, reason in part.waiting.items()},
+            goes_on=frozenset(key for part in told for key in part.goes_on),
+        )
+
     def with_idle(self, keys: Iterable[PartitionKey]) -> Self:
         """The same report, where keys that it does not mention had nothing to do: done with 0 rows."""
         told = {**self.done, **self.failed, **self.waiting}

@@ -95,7 +95,7 @@ class Graph:
         status, text = (part.get("code"), part.get("body")) if isinstance(part, dict) else (None, None)
         if not isinstance(status, int) or not isinstance(text, str):
             return self.error(ErrorClass.RETRY, "a part of a batch was not answered")
-        answer = Answer(status, whole.headers, text.encode())
+        answer = Answer(status, whole.headers, text.encode(errors="replace"))
         refusal = sort_graph(self._vendor, answer, is_irreversible=False, now=self._now())
         body = json_of(answer)
         if refusal is not None or isinstance(body, dict):

@@ -15,6 +15,7 @@ from draggonnb_pipelines.errors import ErrorClass, VendorError
 from draggonnb_pipelines.resources.exchange import Answer
 
 USAGE_STOP_PERCENT = 95.0
+_MOST_PERCENT = 100_000  # beyond it a header says nothing, were it a number
 USAGE_PAUSE = timedelta(hours=1)
 QUOTA_WAIT_SECONDS = 3600.0
 MISSING_NODE = frozenset({"100/33", "803"})
@@ -147,7 +148,8 @@ def _business_uses(header: Any) -> Iterator[dict[str, Any]]:
 
 def _percent(usage: dict[str, Any]) -> float | None:
     numbers = [usage.get(name) for name in ("call_count", "total_time", "total_cputime")]
-    found = [float(number) for number in numbers if isinstance(number, int | float) and not isinstance(number, bool)]
+    known = (number for number in numbers if isinstance(number, int | float) and not isinstance(number, bool))
+    found = [float(number) for number in known if 0 <= number <= _MOST_PERCENT]
     return max(found, default=None)
 
 

@@ -27,7 +27,9 @@ from draggonnb_pipelines.resources.mail_message import message_id as message_id
 
 CONNECT_TIMEOUT_SECONDS = 5.0
 COMMAND_TIMEOUT_SECONDS = 30.0
+ENVELOPE_TIMEOUT_SECONDS = 45.0  # of all commands together: a server that drags each of them out is no use either
 FINAL_TIMEOUT_SECONDS = 60.0
+MAX_CONNECTIONS = 8
 
 _ENHANCED = re.compile(r"\b([245]\.\d{1,3}\.\d{1,3})\b")
 _BLOCKING_WORDS = re.compile(r"spam|block(?:ed|list)|black-?list|reputation|abuse|banned", re.IGNORECASE)
@@ -52,7 +54,7 @@ class Mailer:
         password: str | None,
         starttls: bool,
         sender: str,
-        max_connections: int = 8,
+        max_connections: int = MAX_CONNECTIONS,
         command_timeout_seconds: float = COMMAND_TIMEOUT_SECONDS,
         final_timeout_seconds: float = FINAL_TIMEOUT_SECONDS,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
@@ -106,23 +108,24 @@ class Mailer:
         """Everything up to the server's 354. Nothing is sent yet, so each failure is certain."""
         stage = "connect"
         try:
-            await smtp.connect()
-            smtp.timeout = self._command_timeout
-            if self._starttls:
-                stage = "starttls"
-                await smtp.starttls()
-            if self._user is not None:
-                stage = "auth"
-                await smtp.login(self._user, self._password or "")
-            stage = "sender"
-            await smtp.mail(self._sender.addr_spec)
-            stage = "recipient"
-            await smtp.rcpt(recipient)
-            stage = "data"
-            response = await smtp.execute_command(b"DATA")
-            if response.code != 354 or smtp.protocol is None:
-                raise aiosmtplib.SMTPDataError(response.code, response.message)
-            return smtp.protocol
+            async with asyncio.timeout(ENVELOPE_TIMEOUT_SECONDS):
+                await smtp.connect()
+                smtp.timeout = self._command_timeout
+                if self._starttls:
+                    stage = "starttls"
+                    await smtp.starttls()
+                if self._user is not None:
+                    stage = "auth"
+                    await smtp.login(self._user, self._password or "")
+                stage = "sender"
+                await smtp.mail(self._sender.addr_spec)
+                stage = "recipient"
+                await smtp.rcpt(recipient)
+                stage = "data"
+                response = await smtp.execute_command(b"DATA")
+                if response.code != 354 or smtp.protocol is None:
+                    raise aiosmtplib.SMTPDataError(response.code, response.message)
+                return smtp.protocol
         except (aiosmtplib.SMTPException, OSError, ValueError) as error:
             raise _sorted(error, stage) from error
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 import dagster as dg
 
+from draggonnb_pipelines.domain.fresh_numbers import PAUSE
 from draggonnb_pipelines.jobs import collect_analytics, report_weeks
 from draggonnb_pipelines.resources.bindings import MasterQueries
 from draggonnb_pipelines.resources.postgres import Connection
@@ -15,7 +16,9 @@ from draggonnb_pipelines.sql import load_queries
 AGENDA = load_queries("analytics_agenda")
 # Numbers are no news of the minute; a run costs seconds of CPU, so what becomes due is gathered.
 MEASURE_EVERY_SECONDS = 1800
-# Who is asked for and cannot be worked on is not tried again at once.
+# A run that ends before it has taken the wishes up must not be followed by the next one at once.
+ASK_EVERY_SECONDS = 60
+# Whose report failed waits by itself (`analytics_agenda.figures_at`); this is for runs that end before they note it.
 REPORT_AGAIN_SECONDS = 900
 
 
@@ -30,10 +33,10 @@ def numbers_due(context: dg.SensorEvaluationContext, master: MasterQueries) -> I
     last_at, is_open = _last_run(context.instance, collect_analytics.name)
     if is_open:
         yield dg.SkipReason(f"{due} due and {asked} asked for wait for the run that is at work")
-    elif asked or (due and time.time() - last_at >= MEASURE_EVERY_SECONDS):
+    elif time.time() - last_at >= (ASK_EVERY_SECONDS if asked else MEASURE_EVERY_SECONDS) and (due or asked):
         yield dg.RunRequest(tags={"draggonnb/vendors": vendors_tag()})
     else:
-        yield dg.SkipReason(f"{due} are due and gathered" if due else "nothing is due")
+        yield dg.SkipReason(f"{due} are due and gathered" if due or asked else "nothing is due")
 
 
 @dg.sensor(
@@ -49,6 +52,9 @@ def weeks_to_report(
     last_at, is_open = _last_run(context.instance, report_weeks.name)
     if not count:
         yield dg.SkipReason("every week that is over has its report")
+    elif _last_run(context.instance, collect_analytics.name)[1]:
+        # The agency's report counts everybody: begun after the first clients' snapshots, it would lack the others.
+        yield dg.SkipReason(f"{count} weeks wait until the numbers that are being read are in")
     elif is_open or time.time() - last_at < REPORT_AGAIN_SECONDS:
         yield dg.SkipReason(f"{count} weeks wait for the run that is at work, or for its next turn")
     else:
@@ -56,7 +62,7 @@ def weeks_to_report(
 
 
 async def _due_and_asked(conn: Connection) -> tuple[int, int]:
-    row = await AGENDA.due_and_asked(conn)
+    row = await AGENDA.due_and_asked(conn, pause_seconds=PAUSE.total_seconds())
     return row["due"], row["asked"]
 
 

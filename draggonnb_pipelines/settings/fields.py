@@ -138,7 +138,7 @@ class Fields(BaseSettings):
     retry_base_seconds: float = Field(default=15.0, gt=0)
     shards: int = Field(default=1, ge=1, le=64)
     tenant_connections: int = Field(default=20, ge=1, le=200)
-    notification_lease_seconds: int = Field(default=90, ge=10)
+    notification_lease_seconds: int = Field(default=240, ge=10)
     notification_settle_seconds: int = Field(default=600, ge=1)
     escalate_after_minutes: int = Field(default=240, ge=5, le=10080)
     sensor_interval_seconds: int = Field(default=5, ge=1)

@@ -35,6 +35,7 @@ from draggonnb_pipelines.errors import DraggonnbError
 from draggonnb_pipelines.resources.stack import Stack
 from draggonnb_pipelines.sql import load_queries
 from draggonnb_pipelines.workflows.agency_pages import mail_bodies, report_metadata, subject_of
+from draggonnb_pipelines.workflows.analytics_agenda import figures_failed, week_reported
 from draggonnb_pipelines.workflows.client_costs import note_client_week
 from draggonnb_pipelines.workflows.inbox_batches import reason_of
 from draggonnb_pipelines.workflows.notices import Notice, tell
@@ -51,7 +52,8 @@ log = logging.getLogger(__name__)
 async def report_on_agency(stack: Stack, run_id: str, keys: Sequence[PartitionKey]) -> StepReport:
     """The agency's report of each week among the keys, whose days are the Mondays on which the weeks began.
 
-    Other organizations' keys have nothing to do; a week that is not over waits.
+    Other organizations' keys have nothing to do; a week that is not over waits. Only with this report the agency's
+    week counts as reported: until then the week stays due.
     """
     done: dict[PartitionKey, KeyReport] = {}
     failed: dict[PartitionKey, str] = {}
@@ -63,10 +65,13 @@ async def report_on_agency(stack: Stack, run_id: str, keys: Sequence[PartitionKe
             waiting[key] = f"the week of {key.day} is not over"
         else:
             try:
-                done[key] = await write_agency_report(stack, run_id, key.day)
+                report = await write_agency_report(stack, run_id, key.day)
+                await _note(stack, key.day)
+                done[key] = report
             except (DraggonnbError, psycopg.Error, PoolTimeout) as error:
                 log.warning("run %s: the report of the week of %s: %s", run_id, key.day, reason_of(error))
                 failed[key] = reason_of(error)
+                await _put_off(stack)
     return StepReport(done=done, failed=failed, waiting=waiting)
 
 
@@ -99,6 +104,20 @@ async def write_agency_report(stack: Stack, run_id: str, week_start: date) -> Ke
 
 def _end_of(week_start: date) -> datetime:
     return datetime.combine(check_week(week_start) + WEEK, time(), UTC)
+
+
+async def _note(stack: Stack, week_start: date) -> None:
+    agency = await agency_of(stack)
+    if agency is not None:
+        async with stack.master.connection() as conn:
+            await week_reported(conn, [agency.id], week_start)
+
+
+async def _put_off(stack: Stack) -> None:
+    agency = await agency_of(stack)
+    if agency is not None:
+        async with stack.master.connection() as conn:
+            await figures_failed(conn, stack.now(), [agency.id])
 
 
 async def _gather(stack: Stack, run_id: str, week_start: date) -> dict[str, Any]:

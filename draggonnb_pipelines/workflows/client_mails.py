@@ -11,10 +11,9 @@ from typing import Any
 
 from draggonnb_pipelines.domain.organizations import AGENCY_SLUG, Organization
 from draggonnb_pipelines.errors import NeedsReview
-from draggonnb_pipelines.resources.mail import message_id
 from draggonnb_pipelines.resources.stack import Stack
 from draggonnb_pipelines.sql import load_queries
-from draggonnb_pipelines.workflows.deliveries import mail_domain
+from draggonnb_pipelines.workflows.deliveries import mail_id
 from draggonnb_pipelines.workflows.notices import send_waiting
 from draggonnb_pipelines.workflows.outbox import NOTIFICATIONS
 from draggonnb_pipelines.workflows.stack_ledger import NotYet
@@ -43,6 +42,7 @@ async def is_planned(stack: Stack, organization: Organization, event_key: str, r
 
 async def plan_mails(stack: Stack, organization: Organization, mails: Sequence[ClientMail]) -> None:
     """Put them into the outbox; what is there already stays as it was first written."""
+    key = stack.tenants.key(organization)
     rows = [
         {
             "topic": "notices",
@@ -51,12 +51,12 @@ async def plan_mails(stack: Stack, organization: Organization, mails: Sequence[C
             "recipient": mail.recipient,
             "channel": "email",
             "payload": {"subject": mail.subject, "text": mail.text, "html": mail.html, "calendar": mail.calendar},
-            "message_id": message_id(mail.event_key, mail.recipient, mail_domain(organization)),
+            "message_id": mail_id(organization, key, mail.event_key, mail.recipient),
         }
         for mail in mails
     ]
     async with stack.tenants.open(organization) as tenant:
-        planned = NOTIFICATIONS.plan_deliveries(tenant.conn, deliveries=json.dumps(rows))
+        planned = NOTIFICATIONS.plan_deliveries(tenant.conn, deliveries=json.dumps(rows), now=stack.now())
         _ = [row async for row in planned]
 
 

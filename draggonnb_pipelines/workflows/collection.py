@@ -14,7 +14,7 @@ import asyncio
 import logging
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -78,6 +78,9 @@ async def collect_metrics(
     organizations = await organizations_by_slug(stack, list(by_slug))
     async with stack.master.connection() as conn:
         notes = {row["id"]: row["notes"] async for row in ANALYTICS_AGENDA.notes_of(conn, slugs=list(by_slug))}
+    began_at, clock = stack.now(), stack.now
+    # A clock that is set back meanwhile must not make due again what was read a moment ago.
+    stack = replace(stack, now=lambda: max(clock(), began_at))
     run = _Run(stack, run_id, Gate(await load_quotas(stack.master, clients=len(by_slug))), fresh, notes)
     async with showing_life(stack.master, run_id):
         try:
@@ -87,12 +90,7 @@ async def collect_metrics(
             await run.gate.quotas.save(stack.master)
             async with stack.master.connection() as conn:
                 await settle(conn, stack.now(), run.looks)
-    report = StepReport(
-        done={key: done for part in parts for key, done in part.done.items()},
-        failed={key: reason for part in parts for key, reason in part.failed.items()},
-        waiting={key: reason for part in parts for key, reason in part.waiting.items()},
-        goes_on=frozenset(key for part in parts for key in part.goes_on),
-    )
+    report = StepReport.joined(parts)
     await write_ledger(stack, ASSET, run_id, {key: {ASSET: done.rows} for key, done in report.done.items()})
     return report
 

@@ -160,7 +160,9 @@ def again_at(error: VendorError, now: datetime) -> datetime:
     """When to ask again: as the vendor says, a minute at least and a day at most; else in half an hour, or at the next
     06:00 UTC where only people can mend it."""
     if error.retry_after_seconds is not None:
-        return now + min(max(timedelta(seconds=error.retry_after_seconds), SHORTEST_WAIT), LONGEST_WAIT)
+        # Whatever a header says: infinity is no timedelta, and what is no number asks for nothing.
+        seconds = max(SHORTEST_WAIT.total_seconds(), error.retry_after_seconds)
+        return now + timedelta(seconds=min(seconds, LONGEST_WAIT.total_seconds()))
     if error.error_class is ErrorClass.CONFIG:
         return now + AGAIN_AFTER_STOP
     if error.error_class in (ErrorClass.PERMISSION, ErrorClass.BLOCKED, ErrorClass.INPUT):

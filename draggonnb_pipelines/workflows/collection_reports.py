@@ -123,7 +123,7 @@ def report_client(
         if key.day > today:
             waiting[key] = "the day has not begun"
         elif key.day < today:
-            done[key] = _past_day(key.day, of_day)
+            done[key] = _past_day(key.day, of_day, now)
         elif troubles := _troubles(now, measured, left, of_day):
             failed[key] = "; ".join(troubles)
         elif measured.held_by:
@@ -149,14 +149,19 @@ def _troubles(now: datetime, measured: Measured, left: Sequence[AccountLeft], of
     ]
 
 
-def _past_day(day: date, of_day: Sequence[StoredDay]) -> KeyReport:
+def _past_day(day: date, of_day: Sequence[StoredDay], now: datetime) -> KeyReport:
     lines = ["| platform | posts | readings |", "|---|---|---|"]
     lines += [f"| {one.platform_id} | {one.posts_in_window} | {one.in_window} |" for one in of_day if one.in_window]
     begins, ends = window_of(day)
-    note = f"No platform was asked: what was not read from {begins:%Y-%m-%d %H:%M} to {ends:%Y-%m-%d %H:%M} UTC"
+    note = (
+        f"No platform was asked: what was not read from {begins:%Y-%m-%d %H:%M} to {ends:%Y-%m-%d %H:%M} UTC"
+        " cannot be had again."
+        if now >= ends
+        else f"No platform was asked: what is read until {ends:%Y-%m-%d %H:%M} UTC is still of this day."
+    )
     metadata: dict[str, Any] = {
         "stored": Markdown("\n".join(lines) if len(lines) > 2 else "nothing"),
-        "note": f"{note} cannot be had again.",
+        "note": note,
         "posts measured": sum(one.posts_in_window for one in of_day),
         "readings": sum(one.in_window for one in of_day),
     }

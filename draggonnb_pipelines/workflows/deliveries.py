@@ -14,6 +14,7 @@ from draggonnb_pipelines.domain.events import Event
 from draggonnb_pipelines.domain.organizations import Organization
 from draggonnb_pipelines.domain.quiet_hours import quiet_end
 from draggonnb_pipelines.resources.mail import message_id
+from draggonnb_pipelines.resources.vault import TenantKey
 
 HELD_FOR_THE_DIGEST = "infinity"  # of `not_before`
 
@@ -38,11 +39,12 @@ class Message:
 
 
 def rows_for_person(
-    message: Message, organization: Organization, person: Mapping[str, Any], now: datetime
+    message: Message, organization: Organization, key: TenantKey, person: Mapping[str, Any], now: datetime
 ) -> list[dict[str, Any]]:
     """The rows for somebody of the organization.
 
     Args:
+        key: the organization's.
         person: a row of `tenant.active_people`.
     """
     event, preferences = message.event, person["preferences"]
@@ -51,7 +53,7 @@ def rows_for_person(
     held = {"not_before": wakes_at} if wakes_at and event.can_wait else {}
     rows, mode = [], event.mode("email", preferences)
     mail = {"channel": "email", "recipient": person["email"], "payload": message.mail}
-    mail["message_id"] = message_id(message.event_key, person["email"], mail_domain(organization))
+    mail["message_id"] = mail_id(organization, key, message.event_key, person["email"])
     if mode != "off":
         rows.append(row | mail | (held if mode == "now" else {"not_before": HELD_FOR_THE_DIGEST}))
     if event.category == "service" and event.mode("in_app", preferences) == "now":
@@ -66,7 +68,7 @@ def rows_for_person(
 
 
 def row_for_address(
-    message: Message, organization: Organization, address: str, contact_id: UUID | None = None
+    message: Message, organization: Organization, key: TenantKey, address: str, contact_id: UUID | None = None
 ) -> dict[str, Any]:
     """The mail to an address of nobody in the organization; with `contact_id` that contact's consent counts."""
     return {
@@ -75,13 +77,14 @@ def row_for_address(
         "channel": "email",
         "recipient": address,
         "payload": message.mail,
-        "message_id": message_id(message.event_key, address, mail_domain(organization)),
+        "message_id": mail_id(organization, key, message.event_key, address),
     }
 
 
-def mail_domain(organization: Organization) -> str:
-    """The domain of its Message-IDs, by which a report of non-delivery finds back."""
-    return f"{organization.slug}.draggonnb.app"
+def mail_id(organization: Organization, key: TenantKey, event_key: str, address: str) -> str:
+    """The Message-ID of this news for this address: the same whenever it is asked. Its domain is how a report of
+    non-delivery finds back; nobody else can work it out, and report as undeliverable what they have not seen."""
+    return message_id(key.derive_token("message_id", event_key), address, f"{organization.slug}.draggonnb.app")
 
 
 def _common(message: Message) -> dict[str, Any]:

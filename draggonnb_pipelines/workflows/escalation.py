@@ -5,13 +5,15 @@ nobody new is passed over. Lives here: raising an alert and moving it up. Not he
 `publish_alerts.py`, `agency_alerts.py`), the answer (`acknowledgements.py`), the sending (`notices.py`).
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 from psycopg.types.json import Jsonb
 
 from draggonnb_pipelines.domain.organizations import Organization
+from draggonnb_pipelines.errors import TenantUnavailable
 from draggonnb_pipelines.resources.postgres import TenantDb
 from draggonnb_pipelines.resources.stack import Stack
 from draggonnb_pipelines.workflows.acknowledgements import ALERTS, alert_token
@@ -23,11 +25,22 @@ AT_ONCE = 100
 NOT_ANSWERED = "Nobody who was told of this before has answered."
 
 
-async def raise_alert(stack: Stack, organization: Organization, notice: Notice) -> None:
+async def raise_alert(
+    stack: Stack,
+    organization: Organization,
+    notice: Notice,
+    *,
+    account_id: UUID | None = None,
+    about: Sequence[str] = (),
+) -> None:
     """Tell a notice that somebody must acknowledge; raised again, it tells nobody twice.
 
     Each reader gets a link of their own, under which they see the matter and say that they see to it. An alert that
     reaches nobody goes up with the next look.
+
+    Args:
+        account_id, about: of posts of an account, which account and what has happened to them. While one such alert
+            gathers, another one of the same event and account is not raised.
 
     Raises:
         TenantUnavailable: the organization's database is away; whoever raises it comes again.
@@ -44,6 +57,8 @@ async def raise_alert(stack: Stack, organization: Organization, notice: Notice) 
             subject=notice.subject,
             lines=Jsonb(list(notice.lines)),
             link=notice.link,
+            account_id=account_id,
+            about=list(about),
             escalate_at=now + _patience(stack) if emails else now,
             now=now,
         )
@@ -60,22 +75,35 @@ async def escalate(stack: Stack, organization: Organization) -> int:
     a step has its own key, and the step counts as done only once it is told.
 
     Raises:
-        TenantUnavailable: a database is away; the alerts stay due.
+        TenantUnavailable: a database is away; the alerts that need it stay due, and hold up no other.
     """
     now = stack.now()
     async with stack.tenants.open(organization) as tenant:
-        due = [row async for row in ALERTS.due_alerts(tenant.conn, now=now, row_limit=AT_ONCE)]
-    for alert in due:
-        step = await _tell_next(stack, organization, alert)
+        due = [row["id"] async for row in ALERTS.due_alerts(tenant.conn, now=now, row_limit=AT_ONCE)]
+    moved, away = 0, None
+    for alert_id in due:
+        async with stack.tenants.open(organization) as tenant:
+            # As it is now: somebody may have answered while those before it were told.
+            alert = await ALERTS.one_alert(tenant.conn, id=alert_id)
+        if alert is None or alert["acknowledged_at"] is not None:
+            continue
+        try:
+            step = await _tell_next(stack, organization, alert)
+        except TenantUnavailable as error:
+            away = error
+            continue
         async with stack.tenants.open(organization) as tenant:
             await ALERTS.move_up(
                 tenant.conn,
-                id=alert["id"],
+                id=alert_id,
                 level_before=alert["level"],
                 level=step,
                 escalate_at=now + _patience(stack) if step < AGENCY_STEP else None,
             )
-    return len(due)
+        moved += 1
+    if away is not None:
+        raise away
+    return moved
 
 
 async def _tell_next(stack: Stack, organization: Organization, alert: Mapping[str, Any]) -> int:

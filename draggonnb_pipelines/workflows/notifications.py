@@ -17,12 +17,13 @@ from draggonnb_pipelines.domain.notifications import LeadNews, analysed, needs_r
 from draggonnb_pipelines.domain.organizations import Organization
 from draggonnb_pipelines.errors import ErrorClass, VendorError
 from draggonnb_pipelines.resources.stack import Stack
+from draggonnb_pipelines.resources.vault import TenantKey
 from draggonnb_pipelines.sql import load_queries
 from draggonnb_pipelines.workflows.deliveries import Message, rows_for_person
 from draggonnb_pipelines.workflows.lead_analyses import Dossier, open_dossiers
 from draggonnb_pipelines.workflows.lead_batches import LEADS, Batch, DayBatch, Outcome
 from draggonnb_pipelines.workflows.lead_steps import run_step
-from draggonnb_pipelines.workflows.outbox import NOTIFICATIONS, send_some, settle_lost
+from draggonnb_pipelines.workflows.outbox import NOTIFICATIONS, send_all, settle_lost
 from draggonnb_pipelines.workflows.pages import render
 from draggonnb_pipelines.workflows.proposals import PROPOSALS, proposal_url
 
@@ -42,7 +43,7 @@ async def notify_sales(stack: Stack, batch: Batch) -> list[Outcome]:
         dossiers = await open_dossiers(stack, organization, works)
         await _plan(stack, organization, works, dossiers)
         await settle_lost(stack, organization, ids)
-        await _send_all(stack, organization, ids, permits)
+        await send_all(stack, organization, ids, permits)
         return await _outcomes(stack, organization, works, dossiers)
 
     return await run_step(stack, batch, Stage.NOTIFIED, of_tenant)
@@ -55,6 +56,7 @@ async def _plan(
 
     A proposal whose link goes out with them counts as sent from here on.
     """
+    key = stack.tenants.key(organization)
     again = [i for work in works for i in work.inbox_ids if lead_id_for(i) != work.lead_id]
     async with stack.tenants.open(organization) as tenant, tenant.conn.transaction():
         recipients = [row async for row in TENANT.lead_recipients(tenant.conn)]
@@ -64,8 +66,8 @@ async def _plan(
         news = [_news(stack, organization, dossier, proposals.get(key)) for key, dossier in dossiers.items()]
         events = [row async for row in LEADS.event_rows(tenant.conn, inbox_ids=again)] if again else []
         news += [wrote_again(dossiers[row["lead_id"]].row, row) for row in events if row["lead_id"] in dossiers]
-        rows = [row for one in news for row in _delivery_rows(one, organization, recipients, stack.now())]
-        planned = NOTIFICATIONS.plan_deliveries(tenant.conn, deliveries=json.dumps(rows, default=str))
+        rows = [row for one in news for row in _delivery_rows(one, organization, key, recipients, stack.now())]
+        planned = NOTIFICATIONS.plan_deliveries(tenant.conn, deliveries=json.dumps(rows, default=str), now=stack.now())
         told = {row["event_key"] async for row in planned}
         linked = [proposals[one.lead_id]["id"] for one in news if one.link and one.event_key in told]
         await PROPOSALS.mark_sent(tenant.conn, ids=linked)
@@ -81,7 +83,11 @@ def _news(stack: Stack, organization: Organization, dossier: Dossier, proposal: 
 
 
 def _delivery_rows(
-    news: LeadNews, organization: Organization, recipients: Sequence[Mapping[str, Any]], now: datetime
+    news: LeadNews,
+    organization: Organization,
+    key: TenantKey,
+    recipients: Sequence[Mapping[str, Any]],
+    now: datetime,
 ) -> list[dict[str, Any]]:
     mail = {
         "subject": news.subject,
@@ -92,16 +98,7 @@ def _delivery_rows(
     event = EVENTS[news.event]
     whatsapp = news.whatsapp_parameters if event.whatsapp_template else None
     message = Message(event, news.event_key, mail, in_app, whatsapp, {"lead_id": news.lead_id})
-    return [row for person in recipients for row in rows_for_person(message, organization, person, now)]
-
-
-async def _send_all(stack: Stack, organization: Organization, lead_ids: list[UUID], permits: asyncio.Semaphore) -> None:
-    """Some at a time, until none is left or one is to be repeated: it waits for its row's next turn, with its delay."""
-    while True:
-        async with permits:  # rows are taken only when they can be sent, so that few are ever between
-            sent = await send_some(stack, organization, lead_ids)
-        if not sent or any(one.status == "pending" for one in sent):
-            return
+    return [row for person in recipients for row in rows_for_person(message, organization, key, person, now)]
 
 
 async def _outcomes(

@@ -102,7 +102,8 @@ async def _mint_link(ledger: Ledger) -> str:
     project = await ledger.resource("supabase_project", project_name(client.slug))
     assert project.vendor_id is not None
     app = app_url(stack, client)
-    settings = {"site_url": app, "mailer_otp_exp": LINK_HOURS * 3600}
+    # People come in by invitation: whoever could sign up by themselves could wait there with a member's address.
+    settings = {"site_url": app, "mailer_otp_exp": LINK_HOURS * 3600, "disable_signup": True}
     await stack.supabase.update_auth_config(project.vendor_id, settings)
     auth = await _auth(ledger)
     return await auth.generate_link("recovery", client.owner_email, redirect_to=app)

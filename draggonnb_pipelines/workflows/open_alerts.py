@@ -2,7 +2,7 @@
 (`escalation.py`)."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import Any
 
 import psycopg
@@ -10,7 +10,7 @@ import psycopg
 from draggonnb_pipelines.domain.organizations import Organization
 from draggonnb_pipelines.domain.reports import CheckOutcome, Markdown, markdown_text
 from draggonnb_pipelines.errors import TenantUnavailable
-from draggonnb_pipelines.resources.postgres import MasterDb, Tenants
+from draggonnb_pipelines.resources.postgres import MasterDb, TenantDb, Tenants
 from draggonnb_pipelines.resources.stack import Stack
 from draggonnb_pipelines.workflows.acknowledgements import ALERTS
 from draggonnb_pipelines.workflows.agenda import AGENDA
@@ -24,6 +24,16 @@ async def open_alerts(
     master: MasterDb, tenants: Tenants, slug: str | None = None
 ) -> tuple[list[tuple[str, dict[str, Any]]], list[str]]:
     """The open alerts of one active client or all, oldest first, each with its slug; and whose database is away."""
+    found, away = await look_into_clients(
+        master, tenants, slug, lambda tenant: ALERTS.open_alerts(tenant.conn, row_limit=SHOWN)
+    )
+    return sorted(found, key=lambda one: one[1]["created_at"]), away
+
+
+async def look_into_clients(
+    master: MasterDb, tenants: Tenants, slug: str | None, question: Callable[[TenantDb], AsyncIterator[dict[str, Any]]]
+) -> tuple[list[tuple[str, dict[str, Any]]], list[str]]:
+    """The rows that a question finds at one active client or all, each with its slug; and whose database is away."""
     async with master.connection() as conn:
         slugs = None if slug is None else [slug]
         rows = [row async for row in AGENDA.agenda_of(conn, slugs=slugs, shards=1, shard=0)]
@@ -34,14 +44,14 @@ async def open_alerts(
         async with permits:
             try:
                 async with tenants.open(organization) as tenant:
-                    alerts = [one async for one in ALERTS.open_alerts(tenant.conn, row_limit=SHOWN)]
+                    answers = [one async for one in question(tenant)]
             except (TenantUnavailable, psycopg.Error):
                 away.append(organization.slug)
             else:
-                found.extend((organization.slug, alert) for alert in alerts)
+                found.extend((organization.slug, answer) for answer in answers)
 
     await asyncio.gather(*map(look, rows))
-    return sorted(found, key=lambda one: one[1]["created_at"]), sorted(away)
+    return found, sorted(away)
 
 
 async def alerts_outcome(stack: Stack) -> CheckOutcome:

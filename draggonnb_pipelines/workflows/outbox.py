@@ -9,13 +9,16 @@ mail itself (`outgoing_mail.py`).
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+from draggonnb_pipelines.domain.events import EVENTS
 from draggonnb_pipelines.domain.organizations import Organization
+from draggonnb_pipelines.domain.quiet_hours import quiet_end
 from draggonnb_pipelines.errors import ErrorClass, VendorError
 from draggonnb_pipelines.resources.stack import Stack
 from draggonnb_pipelines.sql import load_queries
@@ -24,12 +27,16 @@ from draggonnb_pipelines.workflows.outgoing_mail import NO_SUCH_MAILBOX, outgoin
 
 NOTIFICATIONS = load_queries("notifications")
 
-TAKE_AT_ONCE = 20  # rows between the intent and the answer: what a kill leaves to be settled
+TAKE_AT_ONCE = 16  # rows between the intent and the answer: what a kill leaves to be settled
+CHANNELS = frozenset({"email", "whatsapp"})
 MAX_SEND_ATTEMPTS = 6
 SEND_PATIENCE = timedelta(days=1)  # also how long a WhatsApp message may stay unknown before a person is asked
+MAIL_PATIENCE = timedelta(days=4)  # what RFC 5321, 4.5.4.1 asks of those who send; the news of a lead is old before
 FIRST_PAUSE, LONGEST_PAUSE = timedelta(minutes=5), timedelta(hours=2)  # what servers that greylist ask for, and more
 # An operator mends these; until then the messages wait, and none is lost.
 MENDABLE = frozenset({ErrorClass.AUTH, ErrorClass.CONFIG, ErrorClass.PERMISSION})
+# What must be known or is owed, whatever its reader prefers.
+NEEDED_EVENTS = [event.name for event in EVENTS.values() if not event.can_unsubscribe]
 # Missing, paused, disabled: weeks may pass until Meta takes it back, and a mail goes out at once.
 UNUSABLE_TEMPLATE = frozenset({"132001", "132015", "132016"})
 
@@ -39,11 +46,16 @@ class Sent:
     """What one call made of one delivery. `not_before`: when it is tried again; `refused`: a mailbox that is not."""
 
     delivery_id: UUID
+    channel: str
     status: str
     vendor_message_id: str | None = None
     error: str | None = None
     not_before: datetime | None = None
     refused: str | None = None
+
+    @property
+    def is_settled(self) -> bool:
+        return self.status not in ("pending", "unknown")
 
 
 async def settle_lost(stack: Stack, organization: Organization, lead_ids: list[UUID] | None) -> None:
@@ -72,26 +84,60 @@ async def settle_lost(stack: Stack, organization: Organization, lead_ids: list[U
                 now=now,
                 patience_seconds=SEND_PATIENCE.total_seconds(),
             )
-        await NOTIFICATIONS.plan_stand_ins(tenant.conn, since=now - SEND_PATIENCE)
+        await NOTIFICATIONS.plan_stand_ins(tenant.conn, since=now - SEND_PATIENCE, now=now)
 
 
-async def send_some(stack: Stack, organization: Organization, lead_ids: list[UUID] | None) -> list[Sent]:
+async def send_all(
+    stack: Stack, organization: Organization, lead_ids: list[UUID] | None, permits: asyncio.Semaphore | None = None
+) -> int:
+    """Send what waits, some at a time and each once; how many have gone out.
+
+    A channel that settles nothing of some is left alone: what troubles them is trouble for its next ones too, and none
+    for the other channel.
+
+    Args:
+        permits: of all who send at the same time. Rows are taken only when they can be sent, so that few are ever
+            between the intent and the answer.
+    """
+    gone, channels, passed_over = 0, CHANNELS, list[UUID]()
+    while channels:
+        async with permits or nullcontext():
+            sent = await _send_some(stack, organization, lead_ids, channels, passed_over)
+        if not sent:
+            break
+        gone += sum(one.status == "sent" for one in sent)
+        passed_over += [one.delivery_id for one in sent if one.status == "pending"]
+        channels -= {one.channel for one in sent} - {one.channel for one in sent if one.is_settled}
+    return gone
+
+
+async def _send_some(
+    stack: Stack,
+    organization: Organization,
+    lead_ids: list[UUID] | None,
+    channels: Collection[str],
+    passed_over: Sequence[UUID],
+) -> list[Sent]:
     """Take some, send them at once, record them in one statement; empty if none waits.
 
     What must not be sent (no consent to marketing, a mailbox that does not exist) is closed as it is taken.
     """
-    async with stack.tenants.open(organization) as tenant:
+    async with stack.tenants.open(organization) as tenant, tenant.conn.transaction():
         taken = NOTIFICATIONS.take_deliveries(
             tenant.conn,
             lead_ids=lead_ids,
+            channels=list(channels),
+            passed_over=list(passed_over),
+            needed_events=NEEDED_EVENTS,
             now=stack.now(),
             lease_seconds=stack.settings.notification_lease_seconds,
             row_limit=TAKE_AT_ONCE,
         )
         rows = [row async for row in taken]
+        turned_away = [Sent(row["id"], row["channel"], row["status"]) for row in rows if row["status"] != "sending"]
+        await NOTIFICATIONS.close_digested(tenant.conn, digest_ids=[one.delivery_id for one in turned_away])
+        rows = [row for row in rows if row["status"] == "sending"]
         files = await read_files(tenant, rows)
-    turned_away = [Sent(row["id"], row["status"]) for row in rows if row["status"] != "sending"]
-    rows = [row for row in rows if row["status"] == "sending"]
     unusable = await _unusable_templates(stack, rows)
     sent = list(await asyncio.gather(*(_send(stack, organization, row, files, unusable) for row in rows)))
     if sent:
@@ -116,13 +162,13 @@ async def _send(
     files: Mapping[str, Mapping[str, Any]],
     unusable: Mapping[str, str],
 ) -> Sent:
-    payload = row["payload"]
+    payload, channel = row["payload"], row["channel"]
     try:
-        if row["channel"] == "email":
+        if channel == "email":
             await stack.mailer.send(outgoing_mail(stack, organization, row, files))
-            return Sent(row["id"], "sent")
+            return Sent(row["id"], channel, "sent")
         if state := unusable.get(payload["template"]):
-            return Sent(row["id"], "failed", None, f"WhatsApp's template {payload['template']} is {state}")
+            return Sent(row["id"], channel, "failed", None, f"WhatsApp's template {payload['template']} is {state}")
         vendor_id = await stack.whatsapp.send_template(
             to_e164=row["recipient"],
             template=payload["template"],
@@ -130,36 +176,39 @@ async def _send(
             parameters=payload["parameters"],
             callback_data=f"{organization.slug}:{row['id']}",
         )
-        return Sent(row["id"], "sent", vendor_id)
+        return Sent(row["id"], channel, "sent", vendor_id)
     except VendorError as error:
-        now = stack.now()
-        status = _status_after(error, row["attempts"], now - row["created_at"])
-        refused = row["recipient"].lower() if row["channel"] == "email" and error.code in NO_SUCH_MAILBOX else None
+        status = _status_after(error, row, stack.now())
+        refused = row["recipient"].lower() if channel == "email" and error.code in NO_SUCH_MAILBOX else None
         # The news of leads waits with the leads' own rows in the inbox.
         waits = status == "pending" and row["lead_id"] is None
-        return Sent(
-            row["id"], status, None, str(error), now + _pause(error, row["attempts"]) if waits else None, refused
-        )
+        not_before = _again_at(error, row, organization, stack.now()) if waits else None
+        return Sent(row["id"], channel, status, None, str(error), not_before, refused)
 
 
-def _status_after(error: VendorError, attempts: int, age: timedelta) -> str:
-    """Unknown outcomes are settled, transient troubles and wrong credentials have a day to pass, the rest is final."""
-    if error.error_class is ErrorClass.AMBIGUOUS and attempts < MAX_SEND_ATTEMPTS:
+def _status_after(error: VendorError, row: Mapping[str, Any], now: datetime) -> str:
+    """Unknown outcomes are settled, transient troubles and wrong credentials have days to pass, the rest is final."""
+    if error.error_class is ErrorClass.AMBIGUOUS and row["attempts"] < MAX_SEND_ATTEMPTS:
         return "unknown"
     if error.code in UNUSABLE_TEMPLATE:
         return "failed"
-    if (error.is_transient or error.error_class in MENDABLE) and age < SEND_PATIENCE:
+    patience = MAIL_PATIENCE if row["channel"] == "email" and row["lead_id"] is None else SEND_PATIENCE
+    if (error.is_transient or error.error_class in MENDABLE) and now - row["tried_since"] < patience:
         return "pending"
     return "failed" if error.error_class in (ErrorClass.INPUT, ErrorClass.BLOCKED) else "needs_review"
 
 
-def _pause(error: VendorError, attempts: int) -> timedelta:
-    """None after a lost connection; after a refusal for now longer each time, since who greylists (RFC 6647) holds it
-    against those who come again too soon."""
+def _again_at(error: VendorError, row: Mapping[str, Any], organization: Organization, now: datetime) -> datetime:
+    """At once after a lost connection; after a refusal for now later each time, since who greylists (RFC 6647) holds it
+    against those who come again too soon. What may wait does not come back in its reader's quiet hours."""
     if not error.is_transient or error.status is None:
-        return timedelta(0)
+        return now
     asked = timedelta(seconds=error.retry_after_seconds or 0)
-    return max(asked, min(FIRST_PAUSE * 2 ** (attempts - 1), LONGEST_PAUSE))
+    again = now + max(asked, min(FIRST_PAUSE * 2 ** (row["attempts"] - 1), LONGEST_PAUSE))
+    event = EVENTS.get(row["event"] or "")
+    if event is None or not event.can_wait:
+        return again
+    return quiet_end(again, organization.timezone, row["quiet_from"], row["quiet_until"]) or again
 
 
 async def _record(stack: Stack, organization: Organization, sent: Sequence[Sent]) -> None:
@@ -185,4 +234,4 @@ async def _record(stack: Stack, organization: Organization, sent: Sequence[Sent]
                 now=now,
             )
         if any(one.status == "failed" for one in sent):
-            await NOTIFICATIONS.plan_stand_ins(tenant.conn, since=now - SEND_PATIENCE)
+            await NOTIFICATIONS.plan_stand_ins(tenant.conn, since=now - SEND_PATIENCE, now=now)

@@ -35,8 +35,7 @@ def outgoing_mail(
     """The mail of a row; one that can be ended says how, in a header for mail programs and at its foot for people."""
     payload = row["payload"]
     text, html, headers = payload["text"], payload["html"], {}
-    event = EVENTS.get(row["event"] or "")
-    if event and event.can_unsubscribe and (row["user_id"] or row["contact_id"]):
+    if _can_be_ended(row):
         url = unsubscribe_url(stack, organization, row["id"])
         # RFC 8058: without the second header a mail program opens the page in place of ending it in one click.
         headers = {"List-Unsubscribe": f"<{url}>", "List-Unsubscribe-Post": "List-Unsubscribe=One-Click"}
@@ -51,6 +50,14 @@ def outgoing_mail(
         headers=headers,
         files=tuple(_file(files[named["id"]], named["cid"]) for named in payload.get("files", ())),
     )
+
+
+def _can_be_ended(row: Mapping[str, Any]) -> bool:
+    """People have preferences, contacts their consent to marketing; service messages to contacts have neither."""
+    event = EVENTS.get(row["event"] or "")
+    if event is None or not event.can_unsubscribe:
+        return False
+    return bool(row["contact_id"] if event.category == "marketing" else row["user_id"])
 
 
 def _file(row: Mapping[str, Any], cid: str | None) -> MailFile:

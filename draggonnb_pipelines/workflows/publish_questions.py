@@ -16,6 +16,7 @@ from draggonnb_pipelines.resources.postgres import TenantDb
 from draggonnb_pipelines.resources.stack import Stack
 from draggonnb_pipelines.sql import load_queries
 from draggonnb_pipelines.workflows.agenda import announced
+from draggonnb_pipelines.workflows.analytics_agenda import note_measuring
 from draggonnb_pipelines.workflows.inbox_batches import organizations_by_slug
 from draggonnb_pipelines.workflows.publish_records import settle_usage
 
@@ -60,6 +61,8 @@ async def answer_question(
             raise OperatorError(f"{queue_id} is {row['status']} and asks nothing", remedy=_list(organization))
         _refuse_misfit(row, answer)
         status = _STATUS[answer]
+        if status == "published":
+            await note_measuring(stack.master, [organization.id], row["db_now"])
         async with announced(stack.master, organization.id, row["db_now"]), tenant.conn.transaction():
             done = await QUESTIONS.answer(
                 tenant.conn,

@@ -120,6 +120,8 @@ async def publish_due(stack: Stack, run_id: str, slugs: Sequence[str], *, shard:
             rows = AGENDA.agenda_of(conn, slugs=list(slugs), shards=1, shard=0)
             clients = [_client(row) async for row in rows]
         quotas = await load_quotas(stack.master, clients=len(clients))
+        # Before it too: whoever is killed in between leaves posts that are public and a note that they are to be read.
+        await note_measuring(stack.master, [client.organization.id for client in clients], stack.now())
         try:
             await _work_off(stack, run_id, clients, quotas)
         finally:

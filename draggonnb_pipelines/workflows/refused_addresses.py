@@ -22,6 +22,9 @@ TOLD_FOR = timedelta(days=3)  # how long a notice that a killed run did not get 
 async def apply_bounce(master: MasterDb, tenants: Tenants, bounce: Bounce, *, now: datetime) -> bool:
     """Note that a mail did not arrive; whether it is one of ours. A report that comes twice changes nothing.
 
+    Only the mailbox that the report names is taken for one that does not exist: a mail that its reader's own forwarding
+    lost has been read.
+
     Raises:
         TenantUnavailable, psycopg.OperationalError: a database is away.
     """
@@ -32,7 +35,7 @@ async def apply_bounce(master: MasterDb, tenants: Tenants, bounce: Bounce, *, no
     error = f"it came back: {bounce.status}"
     async with tenants.open(Organization(**row)) as tenant, tenant.conn.transaction():
         found = await NOTIFICATIONS.bounced(tenant.conn, message_id=bounce.message_id, error=error)
-        if found and bounce.status in NO_SUCH_MAILBOX:
+        if found and bounce.status in NO_SUCH_MAILBOX and found["recipient"].lower() in bounce.addresses:
             await NOTIFICATIONS.refuse_addresses(
                 tenant.conn, addresses=[found["recipient"].lower()], reasons=[error], now=now
             )

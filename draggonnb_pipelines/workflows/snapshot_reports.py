@@ -10,6 +10,7 @@ from draggonnb_pipelines.domain.reports import Markdown, markdown_text
 
 CHART_DAYS = 28
 ROWS_SHOWN = 20
+WITHOUT_READINGS = "days without readings"
 _BARS = "▁▂▃▄▅▆▇█"
 _GAINS = ("views", "reach", "reactions", "comments", "shares", "clicks")
 
@@ -17,13 +18,16 @@ _GAINS = ("views", "reach", "reactions", "comments", "shares", "clicks")
 Taken = tuple[Mapping[str, Any], Mapping[str, Any] | None]
 
 
-def snapshot_metadata(taken: Sequence[Taken], series: Sequence[int | None]) -> dict[str, Any]:
+def snapshot_metadata(
+    taken: Sequence[Taken], series: Sequence[int | None], before: Sequence[Taken] = ()
+) -> dict[str, Any]:
     """Metadata of one key. A picture for each of a thousand clients would be tens of MB a day in the event log, so the
     chart is one line of text.
 
     Args:
         taken: the day first, then a month that ended with it.
         series: engagements gained on each of the last 28 days; None: not known.
+        before: of the day before, told where it was restated.
     """
     row, _ = taken[0]
     metrics = row["metrics"]
@@ -40,10 +44,10 @@ def snapshot_metadata(taken: Sequence[Taken], series: Sequence[int | None]) -> d
     if metrics["missing"]:
         metadata["missing"] = Markdown(missing_table(metrics["missing"]))
     if metrics["days_without_readings"]:
-        metadata["days without readings"] = (
-            ", ".join(metrics["days_without_readings"]) + ": these numbers cannot be had again"
-        )
-    restated = [restatement_table(new, old) for new, old in taken if old is not None and old["id"] != new["id"]]
+        metadata[WITHOUT_READINGS] = ", ".join(metrics["days_without_readings"]) + ": these numbers cannot be had again"
+    restated = [
+        restatement_table(new, old) for new, old in (*taken, *before) if old is not None and old["id"] != new["id"]
+    ]
     if restated:
         metadata["restated"] = Markdown("\n\n".join(restated))
     return metadata | {row["period"]: _name(row) for row, _ in taken[1:]}

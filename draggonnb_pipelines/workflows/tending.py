@@ -5,7 +5,7 @@ Lives here: the order, and that one client's or one verb's trouble is its own. N
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,12 +14,14 @@ import psycopg
 from draggonnb_pipelines.domain.organizations import Organization
 from draggonnb_pipelines.errors import DraggonnbError
 from draggonnb_pipelines.resources.stack import Stack
+from draggonnb_pipelines.sql import load_queries
 from draggonnb_pipelines.workflows.account_alerts import tell_all_troubles
 from draggonnb_pipelines.workflows.account_checks import check_accounts, remind_reconnects
 from draggonnb_pipelines.workflows.agency_alerts import tell_agency_troubles
 from draggonnb_pipelines.workflows.agenda import AGENDA
 from draggonnb_pipelines.workflows.escalation import escalate
 from draggonnb_pipelines.workflows.inbox_batches import reason_of
+from draggonnb_pipelines.workflows.notices import send_waiting
 from draggonnb_pipelines.workflows.publish_alerts import tell_publish_troubles
 from draggonnb_pipelines.workflows.publish_questions import apply_answers
 from draggonnb_pipelines.workflows.recurring_requests import make_recurring
@@ -27,6 +29,7 @@ from draggonnb_pipelines.workflows.refused_addresses import tell_refusals
 from draggonnb_pipelines.workflows.reviews import tend_reviews
 from draggonnb_pipelines.workflows.token_refresh import refresh_due
 
+ORGANIZATIONS = load_queries("organizations")
 log = logging.getLogger(__name__)
 CLIENTS_AT_ONCE = 8
 Verb = Callable[[Stack, Organization], Awaitable[object]]
@@ -55,15 +58,19 @@ class Tended:
 
 
 async def tend_clients(stack: Stack) -> Tended:
-    """Look after every active client. Each verb may be repeated at any time and tells everybody once."""
+    """Look after every active client. Each verb may be repeated at any time and tells everybody once.
+
+    For a suspended client nothing is done but that its mails go out: the first of them says that it is suspended.
+    """
     async with stack.master.connection() as conn:
         rows = [row async for row in AGENDA.agenda_of(conn, slugs=None, shards=1, shard=0)]
+        suspended = [row async for row in ORGANIZATIONS.suspended_organizations(conn)]
     tended, permits = Tended(), asyncio.Semaphore(CLIENTS_AT_ONCE)
 
-    async def tend(row: dict[str, Any]) -> None:
+    async def tend(row: dict[str, Any], verbs: Sequence[Verb] = VERBS) -> None:
         organization = Organization(**{name: value for name, value in row.items() if name != "notes"})
         async with permits:
-            for verb in VERBS:
+            for verb in verbs:
                 try:
                     await verb(stack, organization)
                 except (DraggonnbError, psycopg.Error) as error:
@@ -72,7 +79,7 @@ async def tend_clients(stack: Stack) -> Tended:
                 except Exception as error:  # what a client's own rows brought about must not stop the others
                     tended.troubles[organization.slug] = reason_of(error)
                     log.exception("%s: %s broke", organization.slug, verb.__name__)
-        tended.clients += 1
+        tended.clients += organization.is_active
 
-    await asyncio.gather(*map(tend, rows))
+    await asyncio.gather(*map(tend, rows), *(tend(row, (send_waiting,)) for row in suspended))
     return tended

@@ -81,6 +81,8 @@ async def _named(master: MasterDb, tenants: Tenants, token: str) -> tuple[Organi
         delivery_id = UUID(hex=name)
     except ValueError:
         return None
+    if "\0" in slug:  # which no database takes
+        return None
     async with master.connection() as conn:
         row = await ORGANIZATIONS.get_organization(conn, slug=slug)
     if row is None:

@@ -41,7 +41,6 @@ async def report_usage(stack: Stack, run_id: str, keys: Sequence[PartitionKey]) 
         by_slug.setdefault(key.slug, []).append(key)
     organizations = await organizations_by_slug(stack, list(by_slug))
     permits = asyncio.Semaphore(CLIENTS_AT_ONCE)
-    report = StepReport()
 
     async def of_client(slug: str) -> StepReport:
         own, organization = by_slug[slug], organizations.get(slug)
@@ -58,14 +57,7 @@ async def report_usage(stack: Stack, run_id: str, keys: Sequence[PartitionKey]) 
                 log.warning("run %s: usage of %s was not reported: %s", run_id, slug, reason_of(error))
                 return StepReport(failed=dict.fromkeys(own, reason_of(error)))
 
-    parts = await asyncio.gather(*map(of_client, by_slug))
-    for part in parts:
-        report = StepReport(
-            done={**report.done, **part.done},
-            failed={**report.failed, **part.failed},
-            waiting={**report.waiting, **part.waiting},
-        )
-    return report
+    return StepReport.joined(await asyncio.gather(*map(of_client, by_slug)))
 
 
 async def _report_client(

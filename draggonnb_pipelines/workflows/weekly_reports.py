@@ -18,7 +18,7 @@ import psycopg
 from psycopg.types.json import Jsonb
 from psycopg_pool import PoolTimeout
 
-from draggonnb_pipelines.domain.organizations import Organization
+from draggonnb_pipelines.domain.organizations import AGENCY_SLUG, Organization
 from draggonnb_pipelines.domain.periods import Period
 from draggonnb_pipelines.domain.reports import KeyReport, Markdown, PartitionKey, StepReport, markdown_text
 from draggonnb_pipelines.domain.restatements import changes_of
@@ -28,14 +28,14 @@ from draggonnb_pipelines.resources.postgres import TenantDb
 from draggonnb_pipelines.resources.stack import Stack
 from draggonnb_pipelines.sql import load_queries
 from draggonnb_pipelines.workflows import report_pages
-from draggonnb_pipelines.workflows.analytics_agenda import week_reported
+from draggonnb_pipelines.workflows.analytics_agenda import figures_failed, week_reported
 from draggonnb_pipelines.workflows.client_costs import note_client_week
 from draggonnb_pipelines.workflows.inbox_batches import organizations_by_slug, reason_of
 from draggonnb_pipelines.workflows.notices import Notice, tell
 from draggonnb_pipelines.workflows.report_content import report_content
 from draggonnb_pipelines.workflows.report_links import report_url
 from draggonnb_pipelines.workflows.report_words import words_of
-from draggonnb_pipelines.workflows.snapshots import period_snapshot
+from draggonnb_pipelines.workflows.snapshot_versions import period_snapshot
 from draggonnb_pipelines.workflows.step_reports import write_ledger
 
 REPORTS = load_queries("reports")
@@ -79,11 +79,7 @@ async def write_week_reports(stack: Stack, run_id: str, keys: Sequence[Partition
                 return StepReport(failed={key: reason_of(error)})
 
     parts = await asyncio.gather(*map(of_key, dict.fromkeys(keys)))
-    report = StepReport(
-        done={key: done for part in parts for key, done in part.done.items()},
-        failed={key: why for part in parts for key, why in part.failed.items()},
-        waiting={key: why for part in parts for key, why in part.waiting.items()},
-    )
+    report = StepReport.joined(parts)
     await _note(stack, run_id, report, organizations)
     return report
 
@@ -260,9 +256,15 @@ def _table(header: Sequence[str], rows: Sequence[Mapping[str, Any]], names: Sequ
 
 
 async def _note(stack: Stack, run_id: str, report: StepReport, organizations: Mapping[str, Organization]) -> None:
-    """In the master: the ledger's rows, and of each client the newest week that is reported."""
+    """In the master: the ledger's rows, of each client the newest week that is reported, and whose report failed.
+
+    Of the agency it is noted once the report over all clients is out too (`agency_report.py`): a run that is killed
+    between the two leaves the agency's week due.
+    """
     await write_ledger(stack, ASSET, run_id, {key: {ASSET: done.rows} for key, done in report.done.items()})
     async with stack.master.connection() as conn:
         for day in sorted({key.day for key in report.done}):
-            ids = [organizations[key.slug].id for key in report.done if key.day == day]
-            await week_reported(conn, ids, day)
+            of_day = [key.slug for key in report.done if key.day == day and key.slug != AGENCY_SLUG]
+            await week_reported(conn, [organizations[slug].id for slug in of_day], day)
+        away = {organizations[key.slug].id for key in report.failed if key.slug in organizations}
+        await figures_failed(conn, stack.now(), sorted(away))

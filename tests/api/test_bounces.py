@@ -68,6 +68,16 @@ async def test_a_mailbox_that_does_not_exist_closes_the_mail_and_is_not_written_
     assert state(master_dsn, outsider) == ([], [])
 
 
+async def test_a_mailbox_that_the_reader_forwards_to_is_not_the_readers(
+    http: httpx.AsyncClient, sent: str, agency: Organization, master_dsn: str
+) -> None:
+    body = report(about=sent, recipient="forwarded@elsewhere.example")
+
+    await http.post(PATH, content=body, headers=PROOF)
+
+    assert state(master_dsn, agency) == ([{"status": "failed", "last_error": "it came back: 5.1.1"}], [])
+
+
 async def test_a_mailbox_that_is_full_closes_the_mail_alone(
     http: httpx.AsyncClient, sent: str, agency: Organization, master_dsn: str
 ) -> None:

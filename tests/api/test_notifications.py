@@ -80,7 +80,8 @@ async def test_repeats_are_one_request_by_header_by_body_and_by_their_bytes(
         ({"to": {}}, "to", "must name somebody: emails, roles or contacts"),
         ({"to": {"emails": "a@b.example"}}, "to.emails", "must be a list"),
         ({"to": LISTED | {"emails": ["a@b.example", "not an address"]}}, "to.emails[1]", None),
-        ({"to": LISTED | {"emails": ["a@b.example"] * 51}}, "to.emails", None),
+        ({"to": LISTED | {"emails": ["no address"] * 10_000}}, "to.emails", "must have at most 50 entries, has 10000"),
+        ({"to": LISTED | {"contacts": [CONTACT] * 501}}, "to.contacts", "must have at most 500 entries, has 501"),
         ({"to": LISTED | {"roles": ["boss"]}}, "to.roles[0]", None),
         (
             {"to": LISTED | {"contacts": ["7"]}},

@@ -67,7 +67,16 @@ async def test_one_click_of_a_mail_program_ends_it_and_may_come_twice(
 async def test_who_guesses_finds_nothing_and_changes_nothing(
     http: httpx.AsyncClient, link: str, agency: Organization, outsider: Organization, master_dsn: str
 ) -> None:
-    for address in (link[:-1], link.replace(agency.slug, outsider.slug), "/unsubscribe/x", f"{link}.more"):
+    slug, _, rest = link.partition(".")
+    for address in (
+        link[:-1],
+        link.replace(agency.slug, outsider.slug),
+        "/unsubscribe/x",
+        f"{link}.more",
+        f"{slug}%00.{rest}",
+        f"/unsubscribe/%00.{rest}",
+        f"/unsubscribe/%ff.{rest}",
+    ):
         for answer in (await http.get(address), await http.post(address)):
             assert answer.status_code == 404
             assert "We cannot find these mails" in answer.text

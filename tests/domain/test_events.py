@@ -52,6 +52,27 @@ def test_every_event_that_the_code_tells_is_in_the_catalogue():
     } <= EVENTS.keys()
 
 
+def test_every_event_of_the_catalogue_is_told_by_some_code():
+    made = {f"subscription_{kind}" for kind in WORDS}
+    made |= {f"content_{turn}" for turn in ("refused", "needs_review", "blocked", "in_review", "scheduled")}
+    texts = {
+        node.value
+        for path in ROOM.rglob("*.py")
+        if path.name != "events.py"
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    }
+    patterns_told = told_types()
+
+    untold = {
+        name
+        for name in EVENTS
+        if not {name, f"{name}:"} & (made | texts) and not any(re.fullmatch(pattern, name) for pattern in patterns_told)
+    }
+
+    assert untold == set()
+
+
 def test_the_catalogue_has_the_events_of_the_architecture():
     assert {
         "usage_alert",

@@ -34,7 +34,11 @@ def test_counts_are_taken_and_what_nobody_asked_for_is_ignored():
         (1.5, "like_count: no number in the answer"),
         ({"value": 3}, "like_count: no number in the answer"),
         (-1, "like_count: no possible count in the answer"),
+        (10**12 + 1, "like_count: no possible count in the answer"),
         (2**63, "like_count: no possible count in the answer"),
+        (10**400, "like_count: no possible count in the answer"),
+        (float("inf"), "like_count: no number in the answer"),
+        (float("nan"), "like_count: no number in the answer"),
     ],
 )
 def test_what_is_no_count_is_missing_with_its_reason(value: Any, reason: str):

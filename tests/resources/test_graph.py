@@ -94,6 +94,18 @@ async def test_a_list_without_an_end_is_given_up(door: HttpDoor) -> None:
     assert len(server.seen) == MAX_PAGES
 
 
+async def test_a_part_of_a_batch_that_is_no_text_leaves_the_others_alone(door: HttpDoor) -> None:
+    parts = [{"code": 200, "body": text} for text in ("\ud800", '{"id": "2"}', '"\ud800"')]
+    async with raw_server(replies(answer(200, json.dumps(parts).encode()))) as server:
+        graph = Graph(door, vendor="facebook", base_url=server.url)
+        strange, read, no_object = (await graph.read_many("secret", ["1", "2", "3"]))[0]
+
+    assert read == {"id": "2"}
+    for error in (strange, no_object):
+        assert isinstance(error, VendorError)
+        assert error.error_class is ErrorClass.RETRY
+
+
 @pytest.mark.parametrize("body", [b"{}", b"[]", b"not json", b'{"id": 7}', b'{"id": ""}'])
 async def test_an_acceptance_without_an_id_is_ambiguous_where_it_is_public_and_else_wasted(
     door: HttpDoor, body: bytes

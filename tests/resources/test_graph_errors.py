@@ -133,6 +133,8 @@ def business(**use: Any) -> str:
             business(call_count=100, estimated_time_to_regain_access=12),
             Limits(app_percent=99.0, resume_at=NOW + timedelta(minutes=12)),
         ),
+        (f'{{"call_count": 1{400 * "0"}, "total_time": 1e400, "total_cputime": NaN}}', None, None),
+        (f'{{"call_count": 7, "total_time": 1{400 * "0"}}}', None, Limits(app_percent=7.0)),
         ('{"call_count": true}', '{"1": {"call_count": 99}, "2": ["x"]}', None),
     ],
 )

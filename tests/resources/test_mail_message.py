@@ -84,3 +84,25 @@ def test_a_file_that_would_write_headers_is_refused(file: MailFile) -> None:
         read_back(file)
 
     assert refused.value.error_class is ErrorClass.INPUT
+
+
+def test_the_address_that_ends_such_mails_is_one_plain_line_on_the_wire() -> None:
+    """An encoded word, or a fold in the middle of it, would be no address to a mail program (RFC 8058, 3.1)."""
+    url = f"https://app.draggonnb.example/unsubscribe/kloof-coffee.{'0123456789abcdef' * 2}.{'Ab-_' * 40}"
+    one_click = "List-Unsubscribe=One-Click"
+    headers = {"List-Unsubscribe": f"<{url}>", "List-Unsubscribe-Post": one_click}
+
+    wire, _ = on_the_wire(Mail("<1@x.example>", "a@x.example", "Köffie " * 20, "Week", headers=headers), SENDER, NOW)
+
+    lines = wire.partition(b"\r\n\r\n")[0].split(b"\r\n")
+    assert f"List-Unsubscribe: <{url}>".encode() in lines
+    assert f"List-Unsubscribe-Post: {one_click}".encode() in lines
+    assert [line for line in lines if len(line) > 78] == [f"List-Unsubscribe: <{url}>".encode()]
+
+
+@pytest.mark.parametrize("value", ["<https://a.example/\r\nBcc: b@c.example>", "<https://a.example/\u00fc>"])
+def test_an_address_that_would_break_its_line_or_is_not_ascii_is_refused(value: str) -> None:
+    with pytest.raises(VendorError) as raised:
+        on_the_wire(Mail("<1@x.example>", "a@x.example", "S", "T", headers={"List-Unsubscribe": value}), SENDER, NOW)
+
+    assert raised.value.error_class is ErrorClass.INPUT

@@ -109,6 +109,25 @@ def test_readings_are_added_to_and_never_changed(tenant_conn: Connection) -> Non
     assert row == {"post_id": None, "engagement_data": {"likes": 3}}
 
 
+def test_posts_that_were_read_together_can_be_deleted_one_after_the_other(tenant_conn: Connection) -> None:
+    tenant_conn.execute(
+        "insert into content_queue (post_id, platform_id, account_id, revision, publish_at)"
+        " select p.id, a.platform_id, a.id, r.number, now()"
+        " from social_posts p, social_accounts a, generate_series(1, 3) as r (number)"
+    )
+    read = (
+        "insert into platform_metrics (platform_id, account_id, post_id, queue_id, collected_at, engagement_data)"
+        " select platform_id, account_id, post_id, id, '2026-12-01 06:00+00', '{}' from content_queue"
+    )
+    tenant_conn.execute(read)
+    _refuses(tenant_conn, psycopg.errors.UniqueViolation, read)
+
+    for revision in (1, 2, 3):
+        tenant_conn.execute("delete from content_queue where revision = %s", [revision])
+
+    assert value(tenant_conn, "select count(*) from platform_metrics where queue_id is null") == 3
+
+
 def test_a_notification_is_recorded_once_per_event_recipient_and_channel(tenant_conn: Connection) -> None:
     add = "insert into notification_deliveries (event_key, recipient, channel) values ('lead:1', 'a@b.example', %s)"
 

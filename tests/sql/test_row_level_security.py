@@ -160,7 +160,7 @@ def test_strangers_former_colleagues_and_anon_see_nothing_in_any_table(
             if count:
                 seen[table] = count
 
-    assert len(tables) == 41
+    assert len(tables) == 46
     assert seen == {}
 
 

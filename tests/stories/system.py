@@ -54,6 +54,8 @@ IMPATIENT = {
     "DRAGGONNB_SENSOR_INTERVAL_SECONDS": "1",
 }
 DEADLINE_STEP_SECONDS = 0.2
+AGAIN = """mutation($parent: ReexecutionParams!) { launchRunReexecution(reexecutionParams: $parent) {
+  ... on LaunchRunSuccess { run { runId } } ... on PythonError { message } } }"""
 
 
 @dataclass
@@ -105,24 +107,58 @@ class System:
     def dagster(self, query: str, *values: object) -> list[dict[str, Any]]:
         return _rows(dagster_dsn(self.settings.dsn), query, values)
 
-    def launch(self, job: str, config: Mapping[str, Any]) -> None:
-        """A run of a job, as a schedule or a person asks for it, to its good end."""
+    def launch(self, job: str, config: Mapping[str, Any], *, ends: str = "SUCCESS") -> str:
+        """A run of a job, as a schedule or a person asks for it, to its end, which is a good one by default; its id."""
         run_id = str(uuid.uuid4())
+        options = ["-l", "draggonnb", "-j", job, "--config-json", json.dumps(config), "--run-id", run_id]
+        self._dagster([sys.executable, "-m", "dagster", "job", "launch"], options)
+        return self._until_ended(run_id, ends)
+
+    def launch_again(self, run_id: str) -> str:
+        """The button "Re-execute from failure" of the UI, to its good end; the new run's id."""
+        parent = {"parentRunId": run_id, "strategy": "FROM_FAILURE"}
+        options = ["-t", AGAIN, "-v", json.dumps({"parent": parent})]
+        said = self._dagster([str(Path(sys.executable).with_name("dagster-graphql"))], options)
+        run = json.loads(said)["data"]["launchRunReexecution"]
+        return self._until_ended(run["run"]["runId"], "SUCCESS")
+
+    def _dagster(self, command: Sequence[str], options: Sequence[str]) -> str:
         workspace = self.settings.state_dir.resolve() / "dagster" / "workspace.yaml"
-        command = [sys.executable, "-m", "dagster", "job", "launch", "-w", str(workspace), "-l", "draggonnb"]
-        command += ["-j", job, "--config-json", json.dumps(config), "--run-id", run_id]
         environment = os.environ | dagster_environment(self.settings)
-        subprocess.run(command, env=environment, check=True, capture_output=True, timeout=60)
-        query = "select status from runs where run_id = %s"
-        self.wait_until(
-            f"{job} has ended well", lambda: self.dagster(query, run_id) == [{"status": "SUCCESS"}], seconds=60
+        done = subprocess.run(
+            [*command, "-w", str(workspace), *options],
+            env=environment,
+            check=True,
+            capture_output=True,
+            timeout=60,
+            text=True,
         )
+        return done.stdout
+
+    def _until_ended(self, run_id: str, status: str) -> str:
+        query = "select pipeline_name as job, status from runs where run_id = %s"
+        ended = ("SUCCESS", "FAILURE", "CANCELED")
+        self.wait_until("the run has ended", lambda: self.dagster(query, run_id)[0]["status"] in ended, seconds=60)
+        [run] = self.dagster(query, run_id)
+        assert run["status"] == status, f"{run['job']} {run_id}"
+        return run_id
 
     def materialized(self, *assets: str) -> dict[str, set[str]]:
         """The partitions of these assets, as Dagster knows them."""
+        with self._instance() as instance:
+            return {asset: set(instance.get_materialized_partitions(dg.AssetKey(asset))) for asset in assets}
+
+    def colours(self, asset: str, partitions: Sequence[str], definition: dg.PartitionsDefinition) -> dict[str, str]:
+        """What the UI shows of these partitions; those without a colour are left out."""
+        with self._instance() as instance:
+            found = instance.get_status_by_partition(dg.AssetKey(asset), partitions, definition) or {}
+        return {partition: status.value for partition, status in found.items() if status}
+
+    @contextlib.contextmanager
+    def _instance(self) -> Iterator[dg.DagsterInstance]:
         home = self.settings.state_dir.resolve() / "dagster"
         with _environment(dagster_environment(self.settings)), dg.DagsterInstance.from_config(str(home)) as instance:
-            return {asset: set(instance.get_materialized_partitions(dg.AssetKey(asset))) for asset in assets}
+            yield instance
 
     def table_counts(self, slug: str) -> dict[str, int]:
         """Rows of every table of a tenant's database, ours and Supabase's."""

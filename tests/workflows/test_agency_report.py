@@ -12,9 +12,12 @@ from draggonnb_pipelines.domain.reports import PartitionKey
 from draggonnb_pipelines.errors import TenantUnavailable
 from draggonnb_pipelines.resources.stack import Stack
 from draggonnb_pipelines.workflows.agency_report import report_on_agency, write_agency_report
+from draggonnb_pipelines.workflows.analytics_agenda import snapshot_taken, weeks_to_report
+from draggonnb_pipelines.workflows.weekly_reports import write_week_reports
 from tests.sandbox_process import Sandbox
 from tests.workflows.agency_work import (
     MONDAY_MORNING,
+    WEEK,
     asked_claude,
     busy_week,
     database_away,
@@ -247,3 +250,22 @@ async def test_the_step_reports_each_week_of_the_agency_by_itself(
     async with database_away(stack, agency):
         away = await report_on_agency(variant(stack, now=lambda: MONDAY_MORNING), "run-2", [week, of_a_client])
     assert (set(away.done), set(away.failed)) == ({of_a_client}, {week})
+
+
+async def test_the_agencys_week_is_due_until_the_report_over_all_clients_is_out(
+    stack: Stack, sandbox: Sandbox, agency: Organization, outsider: Organization
+) -> None:
+    monday = variant(stack, now=lambda: MONDAY_MORNING)
+    keys = [PartitionKey(slug, WEEK) for slug in ("draggonnb", "outsider")]
+    async with stack.master.connection() as conn:
+        await snapshot_taken(conn, [agency.id, outsider.id], MONDAY_MORNING.date())
+    due = [(one.slug, one.week_start) for one in await weeks_to_report(monday)]
+    assert due == [("draggonnb", WEEK), ("outsider", WEEK)]
+
+    # A run that is killed here has told every client of its week, and nobody of all of them.
+    await write_week_reports(monday, "run-1", keys)
+    assert [(one.slug, one.week_start) for one in await weeks_to_report(monday)] == [("draggonnb", WEEK)]
+
+    await report_on_agency(monday, "run-2", keys[:1])
+    assert await weeks_to_report(monday) == []
+    assert len([mail for mail in mailed(sandbox) if mail[0] == OWNER]) == 2

@@ -1,7 +1,7 @@
-"""The agenda of the numbers: who is to be looked into, whose day has no snapshot, whose week no report."""
+"""The agenda of the numbers: who is to be looked into, and whose day has no snapshot."""
 
-from datetime import UTC, date, datetime, timedelta
-from typing import Any
+import asyncio
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -9,54 +9,17 @@ from draggonnb_pipelines.domain.organizations import Organization
 from draggonnb_pipelines.domain.publishing import Platform
 from draggonnb_pipelines.resources.stack import Stack
 from draggonnb_pipelines.workflows.analytics_agenda import (
-    ANALYTICS_AGENDA,
     DueClient,
-    DueWeek,
     Look,
     clients_to_measure,
-    count_due,
-    due_organizations,
+    days_to_take,
     note_measuring,
-    settle,
-    snapshot_taken,
-    week_reported,
-    weeks_due,
-    weeks_to_report,
 )
+from tests.sandbox_process import Sandbox
+from tests.workflows.analytics_agenda_work import NOON, due, entry, settled, taken
 from tests.workflows.collection_work import SIX, TODAY, at
 from tests.workflows.lead_work import master_rows
 from tests.workflows.publish_work import approve, connect, publish
-
-NOON = SIX + timedelta(hours=6)
-MONDAY = date(2026, 12, 7)
-WEEK = date(2026, 11, 30)
-
-
-async def entry(stack: Stack, organization: Organization) -> dict[str, Any]:
-    [row] = await master_rows(
-        stack,
-        "select nullif(measure_at, 'infinity') as measure_at, notes, failures, snapshot_day, week_reported"
-        " from analytics_agenda where organization_id = %s",
-        organization.id,
-    )
-    return row
-
-
-async def settled(stack: Stack, *looks: Look, now: datetime = NOON) -> None:
-    async with stack.master.connection() as conn:
-        await settle(conn, now, looks)
-
-
-async def due(stack: Stack, now: datetime) -> list[str]:
-    async with stack.master.connection() as conn:
-        slugs = await due_organizations(conn, now, 10)
-        assert await count_due(conn, now) == len(slugs)
-    return slugs
-
-
-async def taken(stack: Stack, day: date, *organizations: Organization) -> None:
-    async with stack.master.connection() as conn:
-        await snapshot_taken(conn, [organization.id for organization in organizations], day)
 
 
 async def test_a_public_post_is_noted_for_an_hour_later_or_for_six_and_the_earliest_counts(
@@ -75,7 +38,7 @@ async def test_a_public_post_is_noted_for_an_hour_later_or_for_six_and_the_earli
     assert (await entry(stack, outsider))["measure_at"] == SIX
 
 
-async def test_publishing_notes_its_clients_once_whatever_the_number_of_posts(
+async def test_publishing_notes_its_clients_before_and_after_whatever_the_number_of_posts(
     stack: Stack, agency: Organization, outsider: Organization
 ) -> None:
     await connect(stack, agency, Platform.X)
@@ -87,9 +50,27 @@ async def test_publishing_notes_its_clients_once_whatever_the_number_of_posts(
     await publish(stack, outsider)
 
     row = await entry(stack, agency)
-    assert row["notes"] == 1
+    assert row["notes"] == 2
     assert before < row["measure_at"] <= datetime.now(UTC) + timedelta(hours=1)
-    assert await master_rows(stack, "select from analytics_agenda where organization_id = %s", outsider.id) == []
+    assert (await entry(stack, outsider))["notes"] == 1  # a look in vain is all that it costs
+
+
+async def test_a_publisher_that_is_killed_leaves_its_note(stack: Stack, sandbox: Sandbox, agency: Organization) -> None:
+    await connect(stack, agency, Platform.X)
+    await approve(stack, agency, "Roast of the day.", platforms=("x",))
+    sandbox.faults("POST /x/2/tweets", {"kind": "latency", "seconds": 2})
+
+    run = asyncio.create_task(publish(stack, agency))
+    async with asyncio.timeout(20):
+        while True:
+            if any(call["route"] == "POST /x/2/tweets" for call in sandbox.journal("x")):
+                break
+            await asyncio.sleep(0.02)
+    while_it_becomes_public = await entry(stack, agency)
+    await run
+
+    assert while_it_becomes_public["notes"] == 1
+    assert while_it_becomes_public["measure_at"] is not None
 
 
 async def test_a_look_puts_off_what_it_saw_and_not_what_was_noted_meanwhile(
@@ -177,51 +158,31 @@ async def test_a_run_gets_who_is_due_and_who_asked_and_a_snapshot_after_trouble(
 
     assert await clients_to_measure(at(stack, NOON), everyone=False) == []
     asked = await clients_to_measure(at(stack, NOON), everyone=False, asked=["outsider"])
-    assert asked == [DueClient("outsider", needs_snapshot=False)]
+    assert asked == [DueClient("outsider", ())]
     await settled(stack, Look(agency.id, NOON, has_trouble=True, seen_notes=0))
-    assert await clients_to_measure(at(stack, NOON), everyone=False) == [DueClient("draggonnb", needs_snapshot=True)]
+    assert await clients_to_measure(at(stack, NOON), everyone=False) == [DueClient("draggonnb", (TODAY,))]
     assert await clients_to_measure(at(stack, SIX), everyone=True) == [
-        DueClient("draggonnb", needs_snapshot=True),
-        DueClient("outsider", needs_snapshot=True),
+        DueClient("draggonnb", (TODAY,)),
+        DueClient("outsider", (TODAY,)),
     ]
     early = await clients_to_measure(at(stack, SIX - timedelta(hours=1)), everyone=True)
-    assert [one.needs_snapshot for one in early] == [False, False]
+    assert [one.days for one in early] == [(), ()]
 
 
-async def test_a_week_is_due_once_its_sunday_has_a_snapshot_and_no_more_after_its_report(
-    stack: Stack, agency: Organization, outsider: Organization
-) -> None:
-    await master_rows(stack, "update organizations set created_at = '2026-01-01' returning id")
-    assert await weeks_to_report(stack) == []
+@pytest.mark.parametrize(
+    ("last", "again", "days"),
+    [
+        (None, False, [0]),
+        (-1, False, [0]),
+        (0, False, []),
+        (0, True, [0]),
+        (-4, False, [-3, -2, -1, 0]),  # nothing ran for three days
+        (-400, False, list(range(-31, 1))),
+        (3, False, []),  # a clock was wrong
+        (3, True, [0]),
+    ],
+)
+def test_days_that_nobody_could_take_in_time_are_made_up_for(last: int | None, again: bool, days: list[int]) -> None:
+    newest = None if last is None else TODAY + timedelta(days=last)
 
-    await taken(stack, MONDAY - timedelta(days=1), agency)
-    assert await weeks_to_report(stack) == [DueWeek("draggonnb", WEEK - timedelta(days=7))]
-    await taken(stack, MONDAY, agency, outsider)
-    await taken(stack, TODAY, agency)  # made again by a backfill
-    both = await weeks_to_report(stack)
-    async with stack.master.connection() as conn:
-        assert await ANALYTICS_AGENDA.count_weeks(conn) == 2
-        await week_reported(conn, [agency.id], WEEK)
-        await week_reported(conn, [agency.id], WEEK - timedelta(days=7))
-        left = await weeks_due(conn, 10)
-
-    assert both == [DueWeek("draggonnb", WEEK), DueWeek("outsider", WEEK)]
-    assert left == [DueWeek("outsider", WEEK)]
-    assert (await entry(stack, agency))["snapshot_day"] == MONDAY
-    await taken(stack, MONDAY + timedelta(days=20), agency)  # two reports were never written: the last week counts
-    assert (await weeks_to_report(stack))[1] == DueWeek("draggonnb", MONDAY + timedelta(days=7))
-
-
-async def test_who_came_after_the_week_gets_no_report_of_it(stack: Stack, agency: Organization) -> None:
-    before = await master_rows(stack, "select slug, created_at from organizations")
-    monday = datetime(2026, 12, 6, 22, tzinfo=UTC)  # in Johannesburg
-    created = "update organizations set created_at = %s where slug = %s returning id"
-    await taken(stack, MONDAY, agency)
-    try:
-        await master_rows(stack, created, monday, "draggonnb")
-        assert await weeks_to_report(stack) == []
-        await master_rows(stack, created, monday - timedelta(seconds=1), "draggonnb")
-        assert await weeks_to_report(stack) == [DueWeek("draggonnb", WEEK)]
-    finally:
-        for row in before:
-            await master_rows(stack, created, row["created_at"], row["slug"])
+    assert days_to_take(newest, TODAY, again=again) == tuple(TODAY + timedelta(days=number) for number in days)

@@ -188,6 +188,11 @@ async def test_a_past_day_is_not_asked_for_and_says_what_is_stored(
         "No platform was asked: what was not read from 2026-12-01 06:00 to 2026-12-02 06:00 UTC cannot be had again."
     )
     assert report.waiting == {key(agency, 40): "the day has not begun"}
+    after_midnight = await collect_metrics(at(stack, SIX + timedelta(hours=19)), "run-3", [key(agency)])
+    assert after_midnight.done[key(agency)].metadata["note"] == (
+        "No platform was asked: what is read until 2026-12-02 06:00 UTC is still of this day."
+    )
+    assert lookups(sandbox) == 1
 
 
 async def test_posts_that_are_no_longer_public_and_those_of_a_quarter_ago_are_left_alone(

@@ -8,7 +8,8 @@ import pytest
 from draggonnb_pipelines.domain.organizations import Organization
 from draggonnb_pipelines.domain.reports import PartitionKey
 from draggonnb_pipelines.resources.stack import Stack
-from draggonnb_pipelines.workflows.snapshots import period_snapshot, take_snapshots
+from draggonnb_pipelines.workflows.snapshot_versions import period_snapshot
+from draggonnb_pipelines.workflows.snapshots import take_snapshots
 from tests.sandbox_process import Sandbox
 from tests.workflows.lead_work import master_rows, tenant_rows
 from tests.workflows.snapshot_work import at, clock, publish, read, snapshots, take
@@ -237,9 +238,14 @@ async def test_a_client_whose_database_is_away_fails_alone(
     assert report.failed[nobody] == "there is no such organization"
     assert "is-not-there" in report.failed[other]
     agenda = await master_rows(
-        stack, "select o.slug from analytics_agenda a join organizations o on o.id = a.organization_id"
+        stack,
+        "select o.slug, snapshot_day is not null as is_taken, figures_failures from analytics_agenda a"
+        " join organizations o on o.id = a.organization_id order by 1",
     )
-    assert agenda == [{"slug": "draggonnb"}]
+    assert agenda == [
+        {"slug": "draggonnb", "is_taken": True, "figures_failures": 0},
+        {"slug": "outsider", "is_taken": False, "figures_failures": 1},
+    ]
 
 
 @pytest.mark.parametrize(("status", "ends"), [("provisioning", "waiting"), ("closed", "done"), ("suspended", "done")])

@@ -93,6 +93,36 @@ create table auth.identities (
     unique (provider_id, provider)
 );
 
+create table auth.sessions (
+    id uuid not null primary key,
+    user_id uuid not null references auth.users (id) on delete cascade,
+    created_at timestamptz,
+    updated_at timestamptz,
+    factor_id uuid,
+    aal text,
+    not_after timestamptz
+);
+create table auth.refresh_tokens (
+    id bigserial primary key,
+    instance_id uuid,
+    token varchar(255) unique,
+    user_id varchar(255),
+    revoked boolean not null default false,
+    created_at timestamptz,
+    updated_at timestamptz,
+    parent varchar(255),
+    session_id uuid references auth.sessions (id) on delete cascade
+);
+create table auth.flow_state (
+    id uuid not null primary key,
+    user_id uuid,
+    auth_code text not null,
+    code_challenge_method text not null,
+    code_challenge text not null,
+    authentication_method text not null,
+    created_at timestamptz
+);
+
 create function auth.jwt() returns jsonb language sql stable as $$
     select coalesce(
         nullif(current_setting('request.jwt.claim', true), ''),
@@ -147,6 +177,15 @@ create table storage.objects (
 create unique index bucketid_objname on storage.objects (bucket_id, name);
 alter table storage.buckets enable row level security;
 alter table storage.objects enable row level security;
+
+-- PostgREST reads the tables again after each change of them.
+create function extensions.pgrst_ddl_watch() returns event_trigger language plpgsql as $$
+begin
+    notify pgrst, 'reload schema';
+end
+$$;
+create event trigger pgrst_ddl_watch on ddl_command_end execute function extensions.pgrst_ddl_watch();
+create event trigger pgrst_drop_watch on sql_drop execute function extensions.pgrst_ddl_watch();
 
 create publication supabase_realtime;
 alter publication supabase_realtime owner to {owner};

@@ -1,10 +1,19 @@
 -- What somebody must see to, in the database of the organization whom it concerns, and how far up the ladder it went.
 
 -- name: put_alert!
--- Once per event key, however often it is raised.
-insert into alerts (event_key, event, subject, lines, link, escalate_at, created_at)
-values (:event_key, :event, :subject, :lines, :link, :escalate_at, :now)
-on conflict (event_key) do nothing;
+-- Once per event key, however often it is raised; of posts of one account, one gathers at a time.
+insert into alerts (event_key, event, subject, lines, link, account_id, about, escalate_at, created_at)
+values (:event_key, :event, :subject, :lines, :link, :account_id, cast(:about as text[]), :escalate_at, :now)
+on conflict do nothing;
+
+-- name: gathering_alerts
+-- Those about an account that nobody has acknowledged and that have not gone up: what comes now joins them.
+select event_key, event, account_id, about from alerts
+where acknowledged_at is null and level = 0 and account_id is not null;
+
+-- name: gather!
+update alerts set about = cast(:about as text[]), subject = :subject, lines = :lines
+where event_key = :event_key and acknowledged_at is null and level = 0 and about <> cast(:about as text[]);
 
 -- name: alert_of_key^
 select id, event_key, event, subject, lines, link, level, escalate_at, acknowledged_by, acknowledged_at, created_at
@@ -61,12 +70,13 @@ where a.event = 'account_trouble' and a.acknowledged_at is null
   );
 
 -- name: settle_publish_alerts!
--- A question that was answered, or a refused post that was taken up again.
+-- Every question was answered, every refused post taken up again.
 update alerts a set acknowledged_by = :by, acknowledged_at = :now
 where a.event in ('publish_failed', 'publish_needs_review') and a.acknowledged_at is null
   and not exists (
       select from content_queue q
-      where starts_with(a.event_key, 'publish:' || q.id || ':' || q.status || ':' || q.attempts || ':')
+      where q.account_id = a.account_id and q.status in ('needs_review', 'refused')
+        and app.publish_incident(q) = any(a.about)
   );
 
 -- name: settle_others!
@@ -75,15 +85,23 @@ update alerts set acknowledged_by = :by, acknowledged_at = :now
 where event = :event and acknowledged_at is null and event_key <> all(:open_keys);
 
 -- name: publish_troubles
--- Posts and parts of them that wait for a person, and those that a network refused lately.
-select q.id, q.post_id, q.platform_id, q.status, q.publish_at, q.question, q.last_error, q.attempts,
+-- Posts and parts of them that wait for a person, and those that a network refused lately, with the event that they
+-- are: those of one account and event together, `is_raised` where an alert tells of them already.
+select q.account_id, i.event, i.incident, q.post_id, q.platform_id, q.publish_at,
+       case q.status when 'needs_review' then q.question else q.last_error end as why,
        coalesce(nullif(p.title, ''), left(p.content, 60)) as title,
-       coalesce(a.handle, a.display_name, a.external_id) as account
+       coalesce(a.handle, a.display_name, a.external_id) as account,
+       exists (select from alerts r
+               where r.account_id = q.account_id and r.event = i.event and i.incident = any(r.about)) as is_raised
 from content_queue q
+cross join lateral (
+    select case q.status when 'needs_review' then 'publish_needs_review' else 'publish_failed' end,
+           app.publish_incident(q)
+) i (event, incident)
 join social_posts p on p.id = q.post_id
 join social_accounts a on a.id = q.account_id
 where q.status = 'needs_review' or (q.status = 'refused' and q.updated_at > :since)
-order by q.publish_at, q.id;
+order by q.account_id, i.event, q.publish_at, q.id;
 
 -- name: stuck_clients
 -- Master: who waits for more than an hour to be set up, or needs a person. `since` tells one trouble from the next.

@@ -15,23 +15,37 @@ select slug, is_due, lacks_snapshot from app.numbers_due(:now) order by measure_
 select count(*) from app.numbers_due(:now);
 
 -- name: due_and_asked^
--- By the database's clock: who is due, and who waits for fresh numbers.
-select (select count(*) from app.numbers_due(now())) as due,
-       (select count(distinct i.organization_id) from inbox i join organizations o on o.id = i.organization_id
-        where i.topic = 'analytics' and i.state = 'received' and o.status = 'active'
-          and not exists (select from inbox d where d.topic = 'analytics' and d.organization_id = i.organization_id
-                          and d.state = 'done' and d.finished_at > now() - interval '1 hour')) as asked;
+-- By the database's clock: who is due, and whose wishes for fresh numbers can be taken up (`fresh_numbers.sql`).
+select (select count(*) from app.numbers_due(now())) as due, count(distinct i.organization_id) as asked
+from inbox i join organizations o on o.id = i.organization_id
+where i.topic = 'analytics' and o.status = 'active'
+  and (i.state = 'received' or (i.state = 'claimed' and i.lease_until < now()))
+  and not exists (
+      select from inbox d
+      where d.topic = 'analytics' and d.organization_id = i.organization_id
+        and ((d.state = 'done' and d.finished_at > now() - make_interval(secs => :pause_seconds))
+             or (d.state = 'claimed' and d.lease_until >= now()))
+  );
 
 -- name: clients
--- Active clients, all or those of :slugs; :day has no snapshot yet, or one that may lack what could not be read.
-select o.slug, coalesce(a.snapshot_day, '-infinity') < :day or coalesce(a.failures, 0) > 0 as needs_snapshot
+-- Active clients, all or those of :slugs, with the last day that has its snapshot and whether the last look had trouble.
+select o.slug, a.snapshot_day, coalesce(a.failures, 0) > 0 as had_trouble
 from organizations o left join analytics_agenda a on a.organization_id = o.id
 where o.status = 'active' and (cast(:slugs as text[]) is null or o.slug = any(:slugs))
 order by o.slug;
 
+-- name: days_of
+-- Organizations with a database, all or those of :slugs, and each day from :from_day to :to_day on which they were there.
+select o.slug, d.day::date as day
+from organizations o
+cross join lateral generate_series(greatest(cast(:from_day as date), (o.created_at at time zone 'UTC')::date),
+                                   cast(:to_day as date), interval '1 day') as d (day)
+where o.status in ('active', 'suspended') and (cardinality(cast(:slugs as text[])) = 0 or o.slug = any(:slugs))
+order by o.slug, d.day;
+
 -- name: notes_of
 -- Before a look: what had been noted by then.
-select o.id, coalesce(a.notes, 0) as notes
+select o.id, o.slug, coalesce(a.notes, 0) as notes
 from organizations o left join analytics_agenda a on a.organization_id = o.id
 where o.slug = any(:slugs);
 
@@ -60,16 +74,29 @@ set failures = excluded.failures, measure_at = case
 insert into analytics_agenda (organization_id, snapshot_day)
 select id, :day from unnest(cast(:organization_ids as uuid[])) as given (id) order by id
 on conflict (organization_id) do update
-set snapshot_day = greatest(analytics_agenda.snapshot_day, excluded.snapshot_day);
+set snapshot_day = greatest(analytics_agenda.snapshot_day, excluded.snapshot_day), figures_failures = 0,
+    figures_at = null;
 
 -- name: weeks_due
-select slug, week_start from app.weeks_due() order by week_start, slug limit :row_limit;
+select slug, week_start from app.weeks_due(:now) order by week_start, slug limit :row_limit;
 
 -- name: count_weeks$
-select count(*) from app.weeks_due();
+-- By the database's clock.
+select count(*) from app.weeks_due(now());
 
 -- name: week_reported!
 insert into analytics_agenda (organization_id, week_reported)
 select id, :week_start from unnest(cast(:organization_ids as uuid[])) as given (id) order by id
 on conflict (organization_id) do update
-set week_reported = greatest(analytics_agenda.week_reported, excluded.week_reported);
+set week_reported = greatest(analytics_agenda.week_reported, excluded.week_reported), figures_failures = 0,
+    figures_at = null;
+
+-- name: figures_failed!
+-- A snapshot or a report could not be made: again in a quarter of an hour, later each time, 6 hours at most.
+insert into analytics_agenda (organization_id, figures_failures, figures_at)
+select id, 1, cast(:now as timestamptz) + interval '15 minutes'
+from unnest(cast(:organization_ids as uuid[])) as given (id) order by id
+on conflict (organization_id) do update
+set figures_failures = analytics_agenda.figures_failures + 1,
+    figures_at = cast(:now as timestamptz) + least(
+        interval '15 minutes' * power(2, least(analytics_agenda.figures_failures, 10)), interval '6 hours');

@@ -38,6 +38,7 @@ insert into platform_metrics (platform_id, account_id, post_id, queue_id, collec
 select s.platform_id, s.account_id, s.post_id, s.id, :now, g.api_version, g.counts, g.missing, g.is_gone, :run_id
 from given g join settled s on s.id = g.id
 where g.is_read
+on conflict (account_id, queue_id, collected_at) do nothing
 returning queue_id;
 
 -- name: accounts_left

@@ -4,13 +4,14 @@
 -- name: plan_deliveries
 -- Rows that are there already stay as they are; returns the news of those that are new.
 insert into notification_deliveries (topic, event_key, event, category, recipient, channel, user_id, contact_id, lead_id,
-                                     post_id, payload, message_id, not_before)
+                                     post_id, payload, message_id, not_before, created_at)
 select coalesce(d.topic, 'leads'), d.event_key, d.event, coalesce(d.category, 'service'), d.recipient, d.channel,
-       d.user_id, d.contact_id, d.lead_id, d.post_id, d.payload, d.message_id, coalesce(d.not_before, '-infinity')
+       d.user_id, d.contact_id, d.lead_id, d.post_id, d.payload, d.message_id, coalesce(d.not_before, '-infinity'),
+       :now
 from jsonb_to_recordset(:deliveries) as d (topic text, event_key text, event text, category text, recipient text,
                                            channel text, user_id uuid, contact_id uuid, lead_id uuid, post_id uuid,
                                            payload jsonb, message_id text, not_before timestamptz)
-on conflict (event_key, recipient, channel) do nothing
+on conflict do nothing
 returning id, event_key;
 
 -- name: show_in_app!
@@ -56,41 +57,68 @@ where (lead_id = any(cast(:lead_ids as uuid[])) or (topic = 'notices' and cast(:
 
 -- name: take_deliveries
 -- The intent, committed before anything is sent: status sending, with a lease. What must not be sent ends here, by what
--- is on record at this moment: a mailbox that does not exist, marketing that its reader did not agree to.
+-- is on record at this moment: a mailbox that does not exist, a reader who has left or wants no more of it, marketing
+-- that its reader did not agree to. What goes to people goes to the address that they have now.
 with waiting as (
     select id from notification_deliveries
     where (lead_id = any(cast(:lead_ids as uuid[])) or (topic = 'notices' and cast(:lead_ids as uuid[]) is null))
-      and channel in ('email', 'whatsapp') and status = 'pending' and not_before <= :now
+      and channel = any(:channels) and status = 'pending' and not_before <= :now
+      and id <> all(cast(:passed_over as uuid[]))
     order by created_at, id
     limit :row_limit
     for update skip locked
 ), judged as (
-    select d.id, c.id as consent_id,
-           case when r.address is not null then 'failed'
-                when d.category = 'marketing' and not coalesce(c.granted, false) then 'skipped'
-                else 'sending' end as status,
-           case when r.address is not null then 'nothing is sent to this address: ' || r.reason
+    select d.id, case when c.granted then c.id end as consent_id, a.address, u.quiet_from, u.quiet_until,
+           'nothing is sent to this address: ' || r.reason as refused,
+           case when not u.is_active then 'its reader is not active here any more'
+                when a.address is null then 'its reader has no phone number any more'
+                when p.mode = 'off' and d.event <> all(:needed_events) then 'its reader wants no more of these'
+                when exists (
+                    select from notification_deliveries o
+                    where o.event_key = d.event_key and o.channel = d.channel and o.id <> d.id
+                      and (lower(o.recipient) = lower(a.address)
+                           or o.user_id = d.user_id
+                              and (o.status in ('sending', 'sent', 'delivered', 'unknown')
+                                   or lower(d.recipient) <> lower(a.address) and o.id < d.id))
+                ) then 'its reader has it under another address'
                 when d.category = 'marketing' and c.id is null then 'no consent to marketing is on record'
                 when d.category = 'marketing' and not c.granted
                     then to_char(c.recorded_at at time zone 'UTC', '"consent to marketing was refused on "YYYY-MM-DD')
-                else d.last_error end as last_error
+           end as unwanted
     from waiting
     join notification_deliveries d using (id)
-    left join refused_addresses r on d.channel = 'email' and r.address = lower(d.recipient)
+    left join users u on u.id = d.user_id
+    cross join lateral (
+        select case when u.id is null then d.recipient when d.channel = 'email' then u.email else u.phone_e164 end
+    ) a (address)
+    left join refused_addresses r on d.channel = 'email' and r.address = lower(a.address)
+    left join lateral (
+        -- A mail in the place of a WhatsApp message is wanted as that was.
+        select mode from notification_preferences
+        where user_id = d.user_id and event in (d.event, '*')
+          and channel = case when d.fallback_for is null then d.channel else 'whatsapp' end
+        order by event = '*' limit 1
+    ) p on true
     left join lateral (
         select id, granted, recorded_at from consents where contact_id = d.contact_id and purpose = 'marketing'
         order by recorded_at desc, granted limit 1
     ) c on d.category = 'marketing'
+), decided as (
+    select *, case when unwanted is not null then 'skipped' when refused is not null then 'failed'
+                   else 'sending' end as status
+    from judged
 )
 update notification_deliveries d
-set status = j.status, consent_id = j.consent_id, last_error = j.last_error,
+set status = j.status, consent_id = j.consent_id, last_error = coalesce(j.unwanted, j.refused, d.last_error),
+    recipient = case when j.status = 'sending' then j.address else d.recipient end,
     attempts = attempts + cast(j.status = 'sending' as integer), attempt_started_at = :now,
+    tried_since = coalesce(d.tried_since, :now),
     lease_until = case when j.status = 'sending'
                        then cast(:now as timestamptz) + make_interval(secs => :lease_seconds) end
-from judged j
+from decided j
 where d.id = j.id
 returning d.id, d.status, d.event_key, d.event, d.recipient, d.channel, d.lead_id, d.user_id, d.contact_id, d.payload,
-          d.message_id, d.attempts, d.created_at;
+          d.message_id, d.attempts, d.tried_since, j.quiet_from, j.quiet_until;
 
 -- name: record_sends!
 -- What the vendor answered, for many at once; only a row that is still ours to settle changes.
@@ -116,12 +144,12 @@ select id, name, content_type, content from report_files where id = any(cast(:id
 -- name: plan_stand_ins!
 -- A mail in the place of each WhatsApp message that did not arrive, where no mail was planned beside it.
 insert into notification_deliveries (topic, event_key, event, category, recipient, channel, user_id, lead_id, post_id,
-                                     payload, message_id, fallback_for)
+                                     payload, message_id, fallback_for, created_at)
 select d.topic, d.event_key, d.event, d.category, m.recipient, 'email', d.user_id, d.lead_id, d.post_id, m.payload,
-       m.message_id, d.id
+       m.message_id, d.id, :now
 from notification_deliveries d,
      jsonb_to_record(d.payload -> 'in_its_place') as m (recipient text, payload jsonb, message_id text)
-where d.channel = 'whatsapp' and d.status = 'failed' and d.payload ? 'in_its_place' and d.created_at > :since
+where d.channel = 'whatsapp' and d.status = 'failed' and d.payload ? 'in_its_place' and d.tried_since > :since
 on conflict do nothing;
 
 -- name: refuse_addresses!
@@ -143,15 +171,24 @@ where r.refused_at > :since and not exists (
 order by r.refused_at, r.address;
 
 -- name: held_for_digest
--- Mails that wait for their readers' digest since before the morning, locked until they are in one.
-select d.id, d.user_id, d.recipient, d.payload ->> 'subject' as subject, d.payload ->> 'link' as link, u.quiet_from,
-       u.quiet_until
+-- Mails that wait for their readers' digest since before the morning, locked until they are in one; and their readers
+-- as they are now.
+select d.id, d.event, d.user_id, u.email, d.payload ->> 'subject' as subject, d.payload ->> 'link' as link,
+       u.quiet_from, u.quiet_until, p.preferences
 from notification_deliveries d
 join users u on u.id = d.user_id
+cross join lateral (
+    select coalesce(jsonb_object_agg(event || ':' || channel, mode), '{}') as preferences
+    from notification_preferences where user_id = u.id
+) p
 where d.channel = 'email' and d.status = 'pending' and d.not_before = 'infinity' and d.digest_id is null
   and d.created_at < :morning
 order by d.user_id, d.created_at, d.id
 for update of d skip locked;
+
+-- name: skip_deliveries!
+update notification_deliveries set status = 'skipped', last_error = :reason
+where id = any(cast(:ids as uuid[])) and status = 'pending';
 
 -- name: put_in_digest!
 update notification_deliveries set digest_id = :digest_id where id = any(cast(:ids as uuid[]));
@@ -161,7 +198,8 @@ update notification_deliveries set digest_id = :digest_id where id = any(cast(:i
 update notification_deliveries m
 set status = d.status, sent_at = d.sent_at, last_error = d.last_error
 from notification_deliveries d
-where d.id = any(cast(:digest_ids as uuid[])) and m.digest_id = d.id and m.status = 'pending' and d.status in ('sent', 'delivered', 'failed', 'needs_review');
+where d.id = any(cast(:digest_ids as uuid[])) and m.digest_id = d.id and m.status = 'pending'
+  and d.status in ('sent', 'delivered', 'failed', 'needs_review', 'skipped');
 
 -- name: bounced^
 -- A mail came back: found by its Message-ID. Returns recipient and whether this is news.
@@ -175,14 +213,22 @@ with found as (
 select recipient, exists (select from closed) as is_news from found limit 1;
 
 -- name: apply_message_status*!
--- A status webhook, found by our own id: proof that the message exists, whatever we knew of it.
+-- A status webhook, found by our own id: proof that the message exists, whatever we knew of it. They come in any order:
+-- what has arrived neither fails nor is under way any more, and what has failed is not under way again.
 update notification_deliveries
-set status = case when :status in ('delivered', 'read') then 'delivered' when :status = 'failed' then 'failed'
-                  when status = 'delivered' then status else 'sent' end,
+set status = case when :status in ('delivered', 'read') or status = 'delivered' then 'delivered'
+                  when :status = 'failed' or status = 'failed' then 'failed' else 'sent' end,
     vendor_message_id = coalesce(vendor_message_id, :vendor_message_id),
     sent_at = coalesce(sent_at, :now), lease_until = null,
-    last_error = case when :status = 'failed' then :error else null end
+    last_error = case when :status in ('delivered', 'read') or status = 'delivered' then null
+                      when :status = 'failed' then :error when status = 'failed' then last_error end
 where id = :id and channel = 'whatsapp';
+
+-- name: unsent
+-- What waits for a person since this moment, without its readers: channel, event, reason, messages.
+select channel, event, last_error as reason, count(*) as messages from notification_deliveries
+where status = 'needs_review' and attempt_started_at > :since
+group by 1, 2, 3;
 
 -- name: open_deliveries
 -- What is not settled yet, by lead: its leads' inbox rows wait for it.

@@ -22,6 +22,11 @@ from organizations where id = any(:ids) order by slug;
 select id, slug, name, status, timezone, locale, database_name, dsn_sealed, data_key_wrapped
 from organizations where slug = any(:slugs) order by slug;
 
+-- name: suspended_organizations
+-- Whom we do no work for, but still owe what was told.
+select id, slug, name, status, timezone, locale, database_name, dsn_sealed, data_key_wrapped
+from organizations where status = 'suspended' order by slug;
+
 -- name: known_slugs
 -- Every organization that ever could have had data or is being set up, in the order of their coming.
 select slug from organizations o

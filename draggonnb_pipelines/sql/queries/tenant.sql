@@ -18,7 +18,7 @@ cross join lateral (
     select coalesce(jsonb_object_agg(event || ':' || channel, mode), '{}') as preferences
     from notification_preferences where user_id = u.id
 ) p
-where u.notify_leads
+where u.notify_leads and u.is_active
 order by u.email;
 
 -- name: active_people

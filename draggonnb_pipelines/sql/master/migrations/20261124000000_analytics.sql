@@ -7,6 +7,8 @@ create table analytics_agenda (
     failures integer not null default 0 check (failures >= 0),
     snapshot_day date,
     week_reported date,
+    figures_failures integer not null default 0 check (figures_failures >= 0),
+    figures_at timestamptz,
     updated_at timestamptz not null default now()
 );
 comment on table analytics_agenda is
@@ -15,8 +17,22 @@ comment on table analytics_agenda is
 comment on column analytics_agenda.notes is 'Grows with each note: a look that began before a note does not put it off.';
 comment on column analytics_agenda.snapshot_day is 'The last day (UTC) whose collection and snapshot are complete.';
 comment on column analytics_agenda.week_reported is 'Monday of the last week whose report was written and planned to be sent.';
+comment on column analytics_agenda.figures_at is
+    'A snapshot or a report failed, and is not tried again before; null: none has. Whoever runs one by hand need not wait.';
 create index analytics_agenda_due on analytics_agenda (measure_at) where measure_at < 'infinity';
 select app.keep_updated_at('analytics_agenda');
+
+create function app.known_zone(zone text) returns text
+language plpgsql stable set search_path = '' as $$
+begin
+    perform now() at time zone zone;
+    return zone;
+exception when invalid_parameter_value then
+    return 'UTC';
+end
+$$;
+comment on function app.known_zone(text) is
+    'The zone, or UTC for a name that nobody knows: one client''s misspelt zone must not end a question about all of them.';
 
 create function app.numbers_due(at timestamptz)
 returns table (organization_id uuid, slug text, measure_at timestamptz, is_due boolean, lacks_snapshot boolean)
@@ -28,9 +44,10 @@ language sql stable set search_path = '' as $$
     cross join lateral (
         select coalesce(a.measure_at <= at, false) as is_due,
                coalesce(a.snapshot_day, '-infinity') < d.day
-               and (at at time zone 'UTC')::time >= time '06:00' and (at at time zone o.timezone)::date >= d.day
+               and (at at time zone 'UTC')::time >= time '06:00' and (at at time zone app.known_zone(o.timezone))::date >= d.day
                and o.created_at < (d.day + time '06:00') at time zone 'UTC'
-               and (coalesce(a.failures, 0) = 0 or a.measure_at <= at) as lacks_snapshot
+               and (coalesce(a.failures, 0) = 0 or a.measure_at <= at)
+               and coalesce(a.figures_at, '-infinity') <= at as lacks_snapshot
     ) found
     where o.status = 'active' and (found.is_due or found.lacks_snapshot)
 $$;
@@ -38,16 +55,20 @@ comment on function app.numbers_due(timestamptz) is
     'Active clients with posts to be read, or with a day that is over and has no snapshot: a UTC day begins at 06:00 and '
     'ends with the client''s own midnight. Who had trouble waits for its time with both.';
 
-create function app.weeks_due() returns table (slug text, week_start date)
+create function app.weeks_due(at timestamptz) returns table (slug text, week_start date)
 language sql stable set search_path = '' as $$
     select o.slug, w.week_start
     from public.analytics_agenda a join public.organizations o on o.id = a.organization_id
-    cross join lateral (select (date_trunc('week', a.snapshot_day) - interval '7 days')::date as week_start) w
+    cross join lateral (select app.known_zone(o.timezone) as name) z
+    cross join lateral (select (date_trunc('week', at at time zone z.name) - interval '7 days')::date as week_start) w
     where o.status = 'active' and (a.week_reported is null or a.week_reported < w.week_start)
-      and o.created_at < (w.week_start + 7)::timestamp at time zone o.timezone
+      and a.snapshot_day >= w.week_start + 7 and at >= (w.week_start + 7 + time '06:00') at time zone 'UTC'
+      and coalesce(a.figures_at, '-infinity') <= at
+      and o.created_at < (w.week_start + 7)::timestamp at time zone z.name
 $$;
-comment on function app.weeks_due() is
-    'The last complete week of the active clients who have no report of it. Who came after that week has none.';
+comment on function app.weeks_due(timestamptz) is
+    'The last week that is over at that moment where the client is, of active clients whose Sunday has its snapshot and '
+    'who have no report of it. Who came after that week has none; whose report failed waits for its time.';
 
 create table client_weeks (
     organization_id uuid not null references organizations (id) on delete restrict,

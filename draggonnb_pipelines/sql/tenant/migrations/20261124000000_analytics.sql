@@ -24,7 +24,9 @@ begin
     if tg_op = 'UPDATE' and new.status = old.status then
         return new;
     end if;
+    -- Of a post that only a person saw (seen:) the platform's id is not known, so nothing can be asked about it.
     new.measure_at := case when new.status = 'published' and new.part_kind = 'post'
+                            and new.platform_post_id not like 'seen:%'
                            then app.first_measure_at(new.published_at) end;
     new.measuring_run := null;
     new.measure_problem := null;
@@ -35,9 +37,13 @@ comment on function app.plan_measuring() is 'A post is measured from the day on 
 create trigger plan_measuring before insert or update of status on content_queue
     for each row execute function app.plan_measuring();
 update content_queue set measure_at = app.first_measure_at(published_at)
-where status = 'published' and part_kind = 'post' and published_at > now() - interval '90 days';
+where status = 'published' and part_kind = 'post' and published_at > now() - interval '90 days'
+  and platform_post_id not like 'seen:%';
 
+-- Of deleted posts nothing is left but null: those that were read at the same moment would be one and the same reading.
 alter table platform_metrics
+    drop constraint platform_metrics_account_id_queue_id_collected_at_key,
+    add constraint platform_metrics_once unique (account_id, queue_id, collected_at),
     add column missing jsonb not null default '{}' check (jsonb_typeof(missing) = 'object'),
     add column is_gone boolean not null default false,
     add column run_id text;
