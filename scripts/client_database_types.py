@@ -7,6 +7,7 @@ to nobody has no type. `tests/test_client_template.py` fails while the file in t
 import os
 import re
 from pathlib import Path
+from typing import Any
 
 import psycopg
 from psycopg.rows import namedtuple_row
@@ -61,10 +62,10 @@ def database_types(dsn: str) -> str:
     """The file's text for the schema of the database at this DSN."""
     with psycopg.connect(dsn, row_factory=namedtuple_row) as conn:
         person = {"person": PERSON}
-        columns = conn.execute(_COLUMNS, person).fetchall()
-        checks = conn.execute(_CHECKS).fetchall()
-        keys = conn.execute(_KEYS).fetchall()
-        functions = conn.execute(_FUNCTIONS, person).fetchall()
+        columns: list[Any] = conn.execute(_COLUMNS, person).fetchall()
+        checks: list[Any] = conn.execute(_CHECKS).fetchall()
+        keys: list[Any] = conn.execute(_KEYS).fetchall()
+        functions: list[Any] = conn.execute(_FUNCTIONS, person).fetchall()
     chosen = _enumerations(checks)
     tables = sorted({one.table_name for one in columns if one.may_read})
     lines = ["export type Database = {", "  public: {", "    Tables: {"]
@@ -79,7 +80,7 @@ def database_types(dsn: str) -> str:
     return _HEAD + "\n".join(lines)
 
 
-def _enumerations(checks: list) -> dict[tuple[str, str], str]:
+def _enumerations(checks: list[Any]) -> dict[tuple[str, str], str]:
     """Columns whose check names their values, as a union of these."""
     found = {}
     for check in checks:
@@ -89,8 +90,8 @@ def _enumerations(checks: list) -> dict[tuple[str, str], str]:
     return found
 
 
-def _table(table: str, columns: list, chosen: dict[tuple[str, str], str], keys: list) -> list[str]:
-    def word(column) -> str:
+def _table(table: str, columns: list[Any], chosen: dict[tuple[str, str], str], keys: list[Any]) -> list[str]:
+    def word(column: Any) -> str:
         plain = chosen.get((table, column.name)) or _word(column.type)
         return f"{plain} | null" if column.is_nullable else plain
 
@@ -121,7 +122,7 @@ def _no_keys() -> list[str]:
     return ["        Relationships: [];"]
 
 
-def _key(key) -> str:
+def _key(key: Any) -> str:
     return (
         f'          {{ foreignKeyName: "{key.name}"; columns: ["{key.column}"]; '
         f'isOneToOne: {str(key.is_one_to_one).lower()}; referencedRelation: "{key.target}"; '
@@ -129,14 +130,15 @@ def _key(key) -> str:
     )
 
 
-def _function(function) -> str:
+def _function(function: Any) -> str:
     required = len(function.types) - function.defaults
     arguments = "; ".join(
         f"{name}{'' if place < required else '?'}: {_word(kind)}"
         for place, (name, kind) in enumerate(zip(function.arguments, function.types, strict=True))
     )
+    taken = f"{{ {arguments} }}" if arguments else "Record<never, never>"
     returns = "undefined" if function.returns == "void" else _word(function.returns)
-    return f"      {function.name}: {{ Args: {{ {arguments} }}; Returns: {returns} }};"
+    return f"      {function.name}: {{ Args: {taken}; Returns: {returns} }};"
 
 
 def _word(name: str) -> str:
@@ -149,7 +151,8 @@ def main() -> None:
     from draggonnb_pipelines.resources.migrations import create_tenant_database, ensure_tenant_template
     from draggonnb_pipelines.resources.postgres import dsn_for
 
-    with embedded_server(Path(f"/var/tmp/draggonnb-types-{os.getuid()}")) as dsn:
+    # Short, and open to the server's own user: its socket lies there.
+    with embedded_server(Path(f"/var/tmp/draggonnb-types-{os.getuid()}")) as dsn:  # noqa: S108
         template = ensure_tenant_template(dsn)
         name = f"types_of_{template}"[:63]
         create_tenant_database(dsn, name, template=template)

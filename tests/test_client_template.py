@@ -61,7 +61,9 @@ def test_the_apps_types_are_what_its_people_may_read_and_write(postgres_dsn: str
 
 def test_the_example_of_the_environment_names_what_provisioning_sets():
     text = (TEMPLATE / ".env.example").read_text()
-    organization = Organization.model_construct(name="Kloof Coffee", slug="kloof-coffee")
+    organization = Organization(
+        uuid.uuid4(), "kloof", "Kloof", "active", "Africa/Johannesburg", "en-ZA", None, None, None
+    )
     public = public_variables(organization, supabase_url="", publishable_key="", site_url="")
 
     named = set(re.findall(r"^([A-Z_]+)=", text, flags=re.MULTILINE))

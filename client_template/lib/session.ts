@@ -5,10 +5,12 @@
  */
 import "server-only";
 
+import type { SupabaseClient } from "@supabase/supabase-js";
 import { cache } from "react";
 
 import type { Role } from "@/lib/roles";
 import { serverClient } from "@/lib/supabase/server";
+import type { Database } from "@/lib/supabase/types";
 
 export { can, ROLES, type Action, type Role } from "@/lib/roles";
 
@@ -38,18 +40,27 @@ export const currentSession = cache(async (): Promise<Session> => {
   }
   if (error || !data) return { kind: "nobody" };
   const { sub, email } = data.claims;
+  const person = await member(supabase, sub);
+  if (person !== "unknown") return person === "refused" ? { kind: "nobody" } : { kind: "person", person };
+  // Somebody whom an admin added, here for the first time: the database ties the row to whom Auth knows by that address.
+  const joined = await supabase.rpc("join_organization");
+  const known = joined.data ? await member(supabase, sub) : "unknown";
+  return typeof known === "string" ? { kind: "stranger", email: email ?? "" } : { kind: "person", person: known };
+});
+
+async function member(supabase: SupabaseClient<Database>, accountId: string): Promise<Person | "unknown" | "refused"> {
   const answer = await supabase
     .from("users")
     .select("id, email, full_name, role")
-    .eq("auth_user_id", sub)
+    .eq("auth_user_id", accountId)
     .eq("is_active", true)
     .maybeSingle();
-  if (answer.status === 401) return { kind: "nobody" };
+  if (answer.status === 401) return "refused";
   if (answer.error) throw new Error("The database does not answer.", { cause: answer.error });
-  if (!answer.data) return { kind: "stranger", email: email ?? "" };
-  const { id, email: address, full_name, role } = answer.data;
-  return { kind: "person", person: { id, email: address, fullName: full_name, role: role as Role } };
-});
+  if (!answer.data) return "unknown";
+  const { id, email, full_name: fullName, role } = answer.data;
+  return { id, email, fullName, role };
+}
 
 /** The signed-in member of this organization, or null. */
 export async function currentPerson(): Promise<Person | null> {

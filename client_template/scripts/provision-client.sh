@@ -10,7 +10,7 @@ set -eu
 cd "$(dirname "$0")/.."
 
 usage() {
-    sed -n '5,8s/^# \{0,1\}//p' "$0" >&2
+    echo "usage: scripts/provision-client.sh local | linked <ref> | draggonnb <slug> --name <name> --owner-email <address>" >&2
     exit 2
 }
 

@@ -23,7 +23,7 @@ case "${1:-}" in
     vercel env pull .env.local
     ;;
 *)
-    sed -n '2,7s/^# \{0,1\}//p' "$0" >&2
+    echo "usage: scripts/setup-env.sh [--vercel]" >&2
     exit 2
     ;;
 esac

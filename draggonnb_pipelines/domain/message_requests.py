@@ -17,7 +17,8 @@ from draggonnb_pipelines.domain.submissions import Fault, SubmissionRefused
 TOPIC = "notifications"
 API_SOURCE = "api"
 TITLE_CHARS, MESSAGE_CHARS, LINK_CHARS = 150, 5000, 1000
-MOST = {"emails": 50, "roles": 5, "contacts": 500}
+MAX_EMAILS, MAX_CONTACTS = 50, 500
+MOST = {"emails": MAX_EMAILS, "roles": 5, "contacts": MAX_CONTACTS}
 Role = Literal["owner", "admin", "editor", "approver", "viewer"]
 
 

@@ -124,16 +124,10 @@ class System:
 
     def _dagster(self, command: Sequence[str], options: Sequence[str]) -> str:
         workspace = self.settings.state_dir.resolve() / "dagster" / "workspace.yaml"
+        command = [*command, "-w", str(workspace), *options]
         environment = os.environ | dagster_environment(self.settings)
-        done = subprocess.run(
-            [*command, "-w", str(workspace), *options],
-            env=environment,
-            check=True,
-            capture_output=True,
-            timeout=60,
-            text=True,
-        )
-        return done.stdout
+        how: dict[str, Any] = {"check": True, "capture_output": True, "text": True, "timeout": 60}
+        return subprocess.run(command, env=environment, **how).stdout
 
     def _until_ended(self, run_id: str, status: str) -> str:
         query = "select pipeline_name as job, status from runs where run_id = %s"

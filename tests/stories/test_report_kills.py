@@ -18,7 +18,7 @@ from tests.stories.report_world import Stay, report_world
 console = Console()
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(300)
 def test_kills_at_six_points_leave_each_week_measured_reported_and_told_once(
     postgres_dsn: str, master_template: str, tenant_template: str
 ) -> None:

@@ -41,7 +41,7 @@ from tests.workflows.publish_work import PLATFORM_IDS, account_id_of, approve, c
 AWAY = "karoo-cycles"
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(480)
 def test_posts_of_a_week_are_read_and_the_client_is_told_of_them_once_on_each_channel(system: System) -> None:
     _begin(system, *ALL)
     posts = _publish(system)
@@ -73,7 +73,7 @@ def test_posts_of_a_week_are_read_and_the_client_is_told_of_them_once_on_each_ch
     assert system.dagster("select pipeline_name, status from runs where status <> 'SUCCESS'") == []
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(300)
 def test_an_organization_whose_database_is_away_fails_alone_and_is_executed_again_alone(system: System) -> None:
     _begin(system, AGENCY, OUTSIDER, AWAY)
     _stand_on_facebook(system, AWAY)
@@ -134,7 +134,7 @@ def _publish(system: System) -> dict[str, str]:
     def is_public() -> bool:
         return [row["status"] for row in system.tenant(CLIENT, query)] == ["published"] * 4
 
-    system.wait_until("the post is public on four networks", is_public, seconds=60)
+    system.wait_until("the post is public on four networks", is_public, seconds=120)
     return {row["platform_id"]: row["platform_post_id"] for row in system.tenant(CLIENT, query)}
 
 

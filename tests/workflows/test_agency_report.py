@@ -250,6 +250,8 @@ async def test_the_step_reports_each_week_of_the_agency_by_itself(
     async with database_away(stack, agency):
         away = await report_on_agency(variant(stack, now=lambda: MONDAY_MORNING), "run-2", [week, of_a_client])
     assert (set(away.done), set(away.failed)) == ({of_a_client}, {week})
+    put_off = await master_rows(stack, "select figures_failures from analytics_agenda where figures_failures > 0")
+    assert put_off == [{"figures_failures": 1}]
 
 
 async def test_the_agencys_week_is_due_until_the_report_over_all_clients_is_out(

@@ -8,9 +8,15 @@ import psycopg
 import pytest
 
 from draggonnb_pipelines.domain.organizations import Organization
-from draggonnb_pipelines.resources.mail import ENVELOPE_TIMEOUT_SECONDS, FINAL_TIMEOUT_SECONDS, MAX_CONNECTIONS
+from draggonnb_pipelines.resources.mail import (
+    ENVELOPE_TIMEOUT_SECONDS,
+    FINAL_TIMEOUT_SECONDS,
+    MAX_CONNECTIONS,
+    message_id,
+)
 from draggonnb_pipelines.resources.stack import Stack
 from draggonnb_pipelines.settings import Settings
+from draggonnb_pipelines.workflows.deliveries import mail_id
 from draggonnb_pipelines.workflows.notices import Notice, send_waiting, tell
 from draggonnb_pipelines.workflows.outbox import TAKE_AT_ONCE
 from draggonnb_pipelines.workflows.unsent_messages import messages_outcome
@@ -153,3 +159,16 @@ async def test_statuses_of_another_tenants_messages_change_nothing(
 
     assert (await outbox(stack, agency))[1] == ("whatsapp", PHONE, "sent", 1, None)
     assert mailed(sandbox) == [(OWNER, REPORT.subject)]
+
+
+async def test_nobody_works_out_the_id_of_a_mail_to_report_it_as_undeliverable(
+    stack: Stack, sandbox: Sandbox, agency: Organization
+) -> None:
+    """Who knew it could have the owner's mailbox taken for one that does not exist."""
+    await tell(stack, agency, [REPORT])
+
+    [row] = await tenant_rows(stack, agency, "select message_id from notification_deliveries where channel = 'email'")
+    key = stack.tenants.key(agency)
+    assert row["message_id"] == mail_id(agency, key, REPORT.event_key, OWNER.upper())
+    assert row["message_id"] != message_id(REPORT.event_key, OWNER, f"{agency.slug}.draggonnb.app")
+    assert sandbox.public("mail")[0]["message_id"] == row["message_id"]

@@ -57,7 +57,7 @@ export default function CalendarGrid({ posts, role, unit, day, onOpen, onDrop }:
         "[--fc-now-indicator-color:var(--bad)]",
         "[--fc-page-bg-color:var(--surface)] [--fc-today-bg-color:color-mix(in_srgb,var(--brand)_8%,transparent)]",
         "[--fc-event-bg-color:transparent] [--fc-event-border-color:transparent] [--fc-event-text-color:var(--text)]",
-        "[--fc-event-selected-overlay-color:transparent] [&_.fc-event]:shadow-none [&_.fc-timegrid-slot]:h-8",
+        "[--fc-event-selected-overlay-color:transparent] [&_.fc-event]:shadow-none [&_.fc-timegrid-slot]:h-9!",
         // FullCalendar fades the neighbouring months' days so far that they cannot be read.
         "[&_.fc-day-other_.fc-daygrid-day-top]:opacity-100! [&_.fc-day-other_.fc-daygrid-day-number]:text-text-muted",
       )}
@@ -79,6 +79,9 @@ export default function CalendarGrid({ posts, role, unit, day, onOpen, onDrop }:
         eventInteractive={false}
         forceEventDuration
         defaultTimedEventDuration="00:45"
+        displayEventEnd={false}
+        // Three lines: time and state, title, networks.
+        eventMinHeight={56}
         eventTimeFormat={TIME}
         slotLabelFormat={TIME}
         slotDuration="01:00:00"

@@ -1,6 +1,6 @@
 "use client";
 
-/** Adds a person by address and role. They register with that address, and the app then knows them. */
+/** Adds a person by address and role, and sends the invitation. */
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 import { z } from "zod";
@@ -13,6 +13,7 @@ import { Field } from "@/components/ui/field";
 import { Input } from "@/components/ui/input";
 import { toast } from "@/components/ui/toast";
 import { DataError, dataOf, explain } from "@/lib/data-error";
+import { invite } from "@/lib/invitations";
 import { ROLE_NAMES, ROLES, type Role } from "@/lib/roles";
 import { browserClient } from "@/lib/supabase/client";
 import { emailFault, rolesToGive } from "@/lib/team";
@@ -33,12 +34,21 @@ export function TeamAdd({ myRole }: { myRole: Role }) {
     mutationFn: async () => {
       const answer = await browserClient()
         .from("users")
-        .insert({ email: typed.email.trim(), full_name: typed.name.trim() || null, role: typed.role });
+        .insert({ email: typed.email.trim(), full_name: typed.name.trim() || null, role: typed.role })
+        .select("id")
+        .single();
       if (answer.error?.code === "23505") throw new DataError("23505", 409, "Somebody with this address is in the team already.");
-      dataOf(answer);
+      const { id } = dataOf(answer);
+      // From here on the person is added; a mail that fails can be sent again from their row.
+      return invite(id).then(
+        () => null,
+        (error: unknown) => explain(error),
+      );
     },
-    onSuccess: async () => {
-      toast.success(`${typed.email.trim()} is in the team`);
+    onSuccess: async (problem) => {
+      const who = typed.email.trim();
+      if (problem) toast.warning(`${who} is in the team, but not invited`, { description: problem });
+      else toast.success(`${who} is in the team`, { description: "The invitation is on its way." });
       setDraft(null);
       setIsSent(false);
       await cache.invalidateQueries({ queryKey: ["team"] });
@@ -49,7 +59,7 @@ export function TeamAdd({ myRole }: { myRole: Role }) {
     <Card>
       <CardHeader>
         <CardTitle>Add somebody</CardTitle>
-        <CardDescription>Tell them to register here with this very address; they then have the role that you choose.</CardDescription>
+        <CardDescription>They get a mail with a link to come in, and have the role that you choose.</CardDescription>
       </CardHeader>
       <CardContent>
         <form

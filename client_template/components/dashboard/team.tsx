@@ -12,6 +12,7 @@ import { ErrorState } from "@/components/ui/error-state";
 import { Skeleton } from "@/components/ui/skeleton";
 import { toast } from "@/components/ui/toast";
 import { DataError, dataOf, explain } from "@/lib/data-error";
+import { invite } from "@/lib/invitations";
 import { can, ROLE_NAMES, ROLES, type Role } from "@/lib/roles";
 import { browserClient } from "@/lib/supabase/client";
 import { canChange, MEMBER_COLUMNS, ROLE_MEANINGS, rolesToGive, type Member } from "@/lib/team";
@@ -43,6 +44,12 @@ export function Team({ me }: { me: { id: string; role: Role } }) {
     },
     onSettled: () => cache.invalidateQueries({ queryKey: KEY }),
   });
+  const invitation = useMutation({
+    mutationFn: (member: Member) => invite(member.id),
+    onSuccess: (_, member) => toast.success(`The invitation to ${member.email} is on its way`),
+    onError: (error) => toast.error("No invitation was sent", { description: explain(error) }),
+    onSettled: () => cache.invalidateQueries({ queryKey: KEY }),
+  });
 
   if (query.isPending) {
     return (
@@ -66,7 +73,13 @@ export function Team({ me }: { me: { id: string; role: Role } }) {
         <CardContent>
           <ul className="flex flex-col divide-y divide-line">
             {query.data.map((member) => (
-              <MemberRow key={member.id} me={me} member={member} onChange={(columns) => change.mutate({ id: member.id, columns })} />
+              <MemberRow
+                key={member.id}
+                me={me}
+                member={member}
+                onChange={(columns) => change.mutate({ id: member.id, columns })}
+                onInvite={invitation.isPending ? undefined : () => invitation.mutate(member)}
+              />
             ))}
           </ul>
         </CardContent>
@@ -91,9 +104,15 @@ export function Team({ me }: { me: { id: string; role: Role } }) {
   );
 }
 
-type RowProps = { me: { id: string; role: Role }; member: Member; onChange: (columns: Change["columns"]) => void };
+type RowProps = {
+  me: { id: string; role: Role };
+  member: Member;
+  onChange: (columns: Change["columns"]) => void;
+  /** Absent while one is on its way. */
+  onInvite?: () => void;
+};
 
-function MemberRow({ me, member, onChange }: RowProps) {
+function MemberRow({ me, member, onChange, onInvite }: RowProps) {
   const name = member.full_name || member.email;
   const isOpen = canChange(me, member);
   return (
@@ -106,7 +125,7 @@ function MemberRow({ me, member, onChange }: RowProps) {
         {member.full_name ? <p className="break-all text-text-muted">{member.email}</p> : null}
       </div>
       {member.is_active ? null : <Badge variant="secondary">Not active</Badge>}
-      {member.is_active && !member.auth_user_id ? <Badge variant="warn">Has not signed in yet</Badge> : null}
+      {member.is_active && !member.auth_user_id ? <Badge variant="warn">Not invited yet</Badge> : null}
       {isOpen ? (
         <>
           <Choice
@@ -116,6 +135,12 @@ function MemberRow({ me, member, onChange }: RowProps) {
             value={member.role}
             onChange={(event) => onChange({ role: event.target.value as Role })}
           />
+          {member.is_active ? (
+            <Button variant="secondary" size="sm" disabled={!onInvite} onClick={onInvite}>
+              {member.auth_user_id ? "Invite again" : "Invite"}
+              <span className="sr-only"> {name}</span>
+            </Button>
+          ) : null}
           <Button variant="secondary" size="sm" onClick={() => onChange({ is_active: !member.is_active })}>
             {member.is_active ? "Deactivate" : "Activate"}
             <span className="sr-only"> {name}</span>

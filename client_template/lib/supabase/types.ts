@@ -1206,7 +1206,7 @@ export type Database = {
       acknowledge_alert: { Args: { alert_id: string }; Returns: boolean };
       answer_about_post: { Args: { queue_id: string; action: string; url?: string }; Returns: string };
       approve_post: { Args: { post_id: string; content_hash: string }; Returns: undefined };
-      join_organization: { Args: {  }; Returns: string };
+      join_organization: { Args: Record<never, never>; Returns: string };
       reject_post: { Args: { post_id: string; reason: string }; Returns: undefined };
       request_post_changes: { Args: { post_id: string; reason: string }; Returns: undefined };
       submit_post: { Args: { post_id: string }; Returns: string };

@@ -74,6 +74,19 @@ describe("who may ask", () => {
     expect(backend.to(WEBHOOK)).toEqual([]);
   });
 
+  it("knows somebody whom an admin has added and who comes for the first time", async () => {
+    let hasJoined = false;
+    const editor = { id: "person-new", email: "editor@example.com", full_name: null, role: "editor" };
+    backend.on("/rest/v1/users", { bodyOf: () => (hasJoined ? [editor] : []) });
+    backend.on("/rest/v1/rpc/join_organization", { bodyOf: () => ((hasJoined = true), "editor") });
+    backend.on(WEBHOOK, { status: 202, body: { id: "req-1", status: "accepted", duplicate: false } });
+
+    const response = await generate(ask("/api/generate-content", ORDER));
+
+    expect(response.status).toBe(202);
+    expect(backend.to("/rest/v1/rpc/join_organization")).toHaveLength(1);
+  });
+
   it("answers 403 to a role that may not generate", async () => {
     backend.signedIn("viewer");
 

@@ -128,6 +128,32 @@ test("a full plan says so in the database's own words, and the typed address sta
   expect(email).toHaveValue("new@kloof.example");
 });
 
+test("who is added is invited; where the mail fails they stay added and can be invited again", async () => {
+  let isMailDown = true;
+  const problem = { error: { code: "unavailable", message: "The invitation could not be sent." } };
+  network(({ method, path }) => {
+    if (path === "/api/invitations") return isMailDown ? { status: 503, body: problem } : { body: { invited: true } };
+    return method === "GET" ? { body: [...PEOPLE, member("new", "viewer", { auth_user_id: null })] } : { status: 201, body: { id: "new" } };
+  });
+  const { user } = open(<Team me={{ id: "owner", role: "owner" }} />);
+
+  await user.type(await screen.findByRole("textbox", { name: "E-mail address" }), "new@kloof.example");
+  await user.click(screen.getByRole("button", { name: "Add to the team" }));
+
+  expect(await screen.findByText("new@kloof.example is in the team, but not invited")).toBeVisible();
+  expect(screen.getByText("Not invited yet")).toBeVisible();
+  expect(changes().map((call) => [call.path, call.body])).toEqual([
+    ["/rest/v1/users", { email: "new@kloof.example", full_name: null, role: "viewer" }],
+    ["/api/invitations", { user_id: "new" }],
+  ]);
+
+  isMailDown = false;
+  await user.click(screen.getByRole("button", { name: "Invite new@kloof.example" }));
+
+  expect(await screen.findByText("The invitation to new@kloof.example is on its way")).toBeVisible();
+  expect(changes().at(-1)?.body).toEqual({ user_id: "new" });
+});
+
 test("viewers see the team and change nobody", async () => {
   network(() => ({ body: PEOPLE }));
   open(<Team me={{ id: "ed", role: "viewer" }} />);
