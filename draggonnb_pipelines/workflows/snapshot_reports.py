@@ -3,15 +3,17 @@
 Not here: the figures (`domain/engagement.py`) and their versions (`snapshots.py`).
 """
 
+import base64
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from draggonnb_pipelines.domain.metric_registry import unavailable
+from draggonnb_pipelines.domain.publishing import Platform
 from draggonnb_pipelines.domain.reports import Markdown, markdown_text
 
 CHART_DAYS = 28
 ROWS_SHOWN = 20
 WITHOUT_READINGS = "days without readings"
-_BARS = "▁▂▃▄▅▆▇█"
 _GAINS = ("views", "reach", "reactions", "comments", "shares", "clicks")
 
 # A row of `analytics_snapshots`, and the version that was the newest before this run; None: there was none.
@@ -21,8 +23,8 @@ Taken = tuple[Mapping[str, Any], Mapping[str, Any] | None]
 def snapshot_metadata(
     taken: Sequence[Taken], series: Sequence[int | None], before: Sequence[Taken] = ()
 ) -> dict[str, Any]:
-    """Metadata of one key. A picture for each of a thousand clients would be tens of MB a day in the event log, so the
-    chart is one line of text.
+    """Metadata of one key. A picture of dots for each of a thousand clients would be tens of MB a day in the event log,
+    so the chart is a drawing of 2 kB.
 
     Args:
         taken: the day first, then a month that ended with it.
@@ -33,7 +35,7 @@ def snapshot_metadata(
     metrics = row["metrics"]
     metadata: dict[str, Any] = {
         "figures": Markdown(figures_table(metrics)),
-        "engagements by day": Markdown(f"`{chart_line(series)}`"),
+        "engagements by day": Markdown(f"![engagements of the last {len(series)} days]({days_chart(series)})"),
         "day": row["period_start"].isoformat(),
         "version": row["version"],
         "posts": metrics["posts"]["published"],
@@ -59,20 +61,32 @@ def figures_table(metrics: Mapping[str, Any]) -> str:
         "| | posts | " + " | ".join(_GAINS) + " | engagements | rate by reach | rate by views |",
         "|---" * (len(_GAINS) + 5) + "|",
     ]
-    for name, part in [("all", metrics), *metrics["platforms"].items()]:
-        gains = [_number(part["gained"][metric]["value"]) for metric in _GAINS]
+    for name, part in [("all", metrics), *sorted(metrics["platforms"].items())]:
+        untold = unavailable(Platform(name)) if name in metrics["platforms"] else {}
+        gains = ["not told" if metric in untold else _number(part["gained"][metric]["value"]) for metric in _GAINS]
         rates = [_percent(part[rate]["value"]) for rate in ("rate_by_reach", "rate_by_views")]
         cells = [str(part["posts"]["published"]), *gains, _number(part["engagements"]["gained"]), *rates]
         lines.append(f"| {name} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
 
-def chart_line(series: Sequence[int | None]) -> str:
-    """One character per day, the highest of the days full; · is not known."""
-    top = max([value for value in series if value is not None], default=0)
-    if top <= 0:
-        return "".join("·" if value is None else _BARS[0] for value in series)
-    return "".join("·" if value is None else _BARS[max(value, 0) * (len(_BARS) - 1) // top] for value in series)
+def days_chart(series: Sequence[int | None]) -> str:
+    """A bar for each day as a data URI of SVG: grey where the day's number is not known, the last day darker."""
+    top = max([abs(value) for value in series if value is not None], default=0) or 1
+    bars = []
+    for place, value in enumerate(series):
+        height = 6 if value is None else max(1, round(90 * abs(value) / top))
+        color = "#c9c5bf" if value is None else "#b91c1c" if value < 0 else "#0f766e"
+        opacity = 1 if place == len(series) - 1 or value is None else 0.6
+        bars.append(
+            f'<rect x="{place * 16}" y="{100 - height}" width="12" height="{height}" fill="{color}"'
+            f' opacity="{opacity}">'
+            f"<title>{'not known' if value is None else value}</title></rect>"
+        )
+    label = f'<text x="0" y="8" font-family="sans-serif" font-size="9" fill="#57534e">highest: {_number(top)}</text>'
+    width = 16 * max(len(series), 1)
+    svg = f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="102">{label}{"".join(bars)}</svg>'
+    return f"data:image/svg+xml;base64,{base64.b64encode(svg.encode()).decode()}"
 
 
 def missing_table(missing: Sequence[Mapping[str, Any]]) -> str:
@@ -111,7 +125,7 @@ def _cell(value: object) -> str:
 
 
 def _number(value: int | None) -> str:
-    return "not known" if value is None else f"{value:,}".replace(",", " ")
+    return "not known" if value is None else f"{value:,}".replace(",", "\N{NO-BREAK SPACE}")
 
 
 def _percent(value: float | None) -> str:

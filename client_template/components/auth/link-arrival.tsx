@@ -6,7 +6,7 @@ import { useEffect } from "react";
 import { toast } from "@/components/ui/toast";
 import { readArrival } from "@/lib/arrivals";
 import { authProblem } from "@/lib/auth-problems";
-import { browserClient } from "@/lib/supabase/client";
+import { lazyClient } from "@/lib/supabase/lazy";
 
 /** Takes the session out of an invitation's or a link's address, on whichever page it arrives. */
 export function LinkArrival() {
@@ -14,15 +14,15 @@ export function LinkArrival() {
   useEffect(() => {
     const arrival = readArrival(window.location.hash);
     if (!arrival) return;
-    // At once: tokens are to stay neither in the address nor in the history.
-    window.history.replaceState(null, "", window.location.pathname + window.location.search);
     if (arrival.kind === "problem") {
       router.replace(`/login?problem=${encodeURIComponent(arrival.code)}`);
       return;
     }
+    // At once: tokens are to stay neither in the address nor in the history.
+    window.history.replaceState(null, "", window.location.pathname + window.location.search);
     const { accessToken, refreshToken, choosesPassword } = arrival;
-    void browserClient()
-      .auth.setSession({ access_token: accessToken, refresh_token: refreshToken })
+    void lazyClient()
+      .then(({ auth }) => auth.setSession({ access_token: accessToken, refresh_token: refreshToken }))
       .then(({ error }) => {
         if (error) toast.error(authProblem(error));
         else {

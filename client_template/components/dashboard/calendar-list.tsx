@@ -2,7 +2,8 @@ import { PlatformMark } from "@/components/dashboard/platform-mark";
 import { PostState } from "@/components/dashboard/post-state";
 import type { Post } from "@/lib/posts/data";
 import { platformNames } from "@/lib/posts/platforms";
-import { formatDay, inZone } from "@/lib/utils/dates";
+import { formatDay } from "@/lib/utils/dates";
+import { inZone } from "@/lib/utils/zone";
 
 /** Posts day by day: what phones show instead of a grid, and what reads best aloud. */
 export function CalendarList({ posts, onOpen }: { posts: readonly Post[]; onOpen: (id: string) => void }) {

@@ -10,7 +10,7 @@ import { useState } from "react";
 import { isAt, placesFor, type Place } from "@/components/dashboard/nav-items";
 import { usePerson } from "@/components/dashboard/person";
 import { Dialog, DialogContent, DialogHeader, DialogTitle, DialogTrigger } from "@/components/ui/dialog";
-import { browserClient } from "@/lib/supabase/client";
+import { lazyClient } from "@/lib/supabase/lazy";
 import { cn } from "@/lib/utils/classes";
 
 /** Posts that wait for a decision, beside the menu's entry; nothing while it is not known. */
@@ -19,7 +19,7 @@ function useWaiting(): number {
     queryKey: ["posts", "waiting-count"],
     refetchInterval: 60_000,
     queryFn: async () => {
-      const { count, error } = await browserClient()
+      const { count, error } = await (await lazyClient())
         .from("social_posts")
         .select("id", { count: "exact", head: true })
         .eq("status", "in_review");

@@ -5,7 +5,7 @@ import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useEffect, useState } from "react";
 
 import { toast } from "@/components/ui/toast";
-import { browserClient } from "@/lib/supabase/client";
+import { lazyClient } from "@/lib/supabase/lazy";
 import type { Row } from "@/lib/supabase/types";
 
 export type Notification = Pick<
@@ -29,7 +29,8 @@ export function useRecentNotifications(personId: string) {
 }
 
 async function recent(): Promise<Recent> {
-  const table = () => browserClient().from("notifications");
+  const supabase = await lazyClient();
+  const table = () => supabase.from("notifications");
   const [list, unread] = await Promise.all([
     table().select("id, type, message, metadata, read_at, created_at").order("created_at", { ascending: false }).limit(SHOWN),
     table().select("id", { count: "exact", head: true }).is("read_at", null),
@@ -44,16 +45,24 @@ function useRealtime(personId: string): boolean {
   const queries = useQueryClient();
   const [isLive, setLive] = useState(false);
   useEffect(() => {
-    const supabase = browserClient();
-    const channel = supabase
-      .channel(`notifications:${personId}`)
-      .on(
-        "postgres_changes",
-        { event: "*", schema: "public", table: "notifications", filter: `user_id=eq.${personId}` },
-        () => void queries.invalidateQueries({ queryKey: ["notifications"] }),
-      )
-      .subscribe((status) => setLive(status === "SUBSCRIBED"));
-    return () => void supabase.removeChannel(channel);
+    let isGone = false;
+    let leave = () => {};
+    void lazyClient().then((supabase) => {
+      if (isGone) return;
+      const channel = supabase
+        .channel(`notifications:${personId}`)
+        .on(
+          "postgres_changes",
+          { event: "*", schema: "public", table: "notifications", filter: `user_id=eq.${personId}` },
+          () => void queries.invalidateQueries({ queryKey: ["notifications"] }),
+        )
+        .subscribe((status) => setLive(status === "SUBSCRIBED"));
+      leave = () => void supabase.removeChannel(channel);
+    });
+    return () => {
+      isGone = true;
+      leave();
+    };
   }, [personId, queries]);
   return isLive;
 }
@@ -63,7 +72,7 @@ export function useMarkRead() {
   const queries = useQueryClient();
   return useMutation({
     mutationFn: async (ids: string[] | "all") => {
-      const change = browserClient().from("notifications").update({ read_at: new Date().toISOString() }).is("read_at", null);
+      const change = (await lazyClient()).from("notifications").update({ read_at: new Date().toISOString() }).is("read_at", null);
       const { error } = await (ids === "all" ? change : change.in("id", ids));
       if (error) throw new Error("the notifications cannot be marked", { cause: error });
     },
