@@ -24,7 +24,7 @@ from psycopg.types.json import Jsonb
 
 from benchmarks.analytics_ours import done_of
 from benchmarks.analytics_seed import PublicPost, fill, posts_of
-from benchmarks.backfills import backfill
+from benchmarks.backfills import PATIENCE_SECONDS, backfill
 from benchmarks.server import report
 from draggonnb_pipelines.domain.organizations import Organization
 from draggonnb_pipelines.domain.publishing import Platform
@@ -80,7 +80,7 @@ def main(_: list[str]) -> None:
         _forget(system, clients)
         started = time.monotonic()
         span = {"organizations": slugs, "from_day": days[0].isoformat(), "to_day": days[-1].isoformat()}
-        run_id = system.launch("reprocess_snapshots", analytics_config(**span))
+        run_id = system.launch("reprocess_snapshots", analytics_config(**span), seconds=PATIENCE_SECONDS)
         job_seconds = time.monotonic() - started
         [taken] = system.dagster("select end_time - start_time as seconds from runs where run_id = %s", run_id)
         third = _figures(system, clients)

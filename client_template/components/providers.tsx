@@ -1,13 +1,15 @@
 "use client";
 
-/** What every page stands in: the data's cache, the theme, tooltips, messages, and sessions that arrive by a link. */
+/** What every page stands in: the data's cache, the theme, messages, and sessions that arrive by a link. */
 import { QueryClient, QueryClientProvider } from "@tanstack/react-query";
 import { ThemeProvider } from "next-themes";
+import dynamic from "next/dynamic";
 import { useState, type ReactNode } from "react";
 
 import { LinkArrival } from "@/components/auth/link-arrival";
-import { Toaster } from "@/components/ui/toast";
-import { TooltipProvider } from "@/components/ui/tooltip";
+
+// After the page: nobody is told anything before it stands.
+const Toaster = dynamic(() => import("@/components/ui/toast").then((one) => one.Toaster), { ssr: false });
 
 export function Providers({ nonce, children }: { nonce?: string; children: ReactNode }) {
   const [queries] = useState(
@@ -16,10 +18,8 @@ export function Providers({ nonce, children }: { nonce?: string; children: React
   return (
     <ThemeProvider attribute="class" defaultTheme="system" enableSystem disableTransitionOnChange nonce={nonce}>
       <QueryClientProvider client={queries}>
-        <TooltipProvider delayDuration={300}>
-          <LinkArrival />
-          {children}
-        </TooltipProvider>
+        <LinkArrival />
+        {children}
       </QueryClientProvider>
       <Toaster />
     </ThemeProvider>

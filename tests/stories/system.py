@@ -107,12 +107,12 @@ class System:
     def dagster(self, query: str, *values: object) -> list[dict[str, Any]]:
         return _rows(dagster_dsn(self.settings.dsn), query, values)
 
-    def launch(self, job: str, config: Mapping[str, Any], *, ends: str = "SUCCESS") -> str:
+    def launch(self, job: str, config: Mapping[str, Any], *, ends: str = "SUCCESS", seconds: float = 60) -> str:
         """A run of a job, as a schedule or a person asks for it, to its end, which is a good one by default; its id."""
         run_id = str(uuid.uuid4())
         options = ["-l", "draggonnb", "-j", job, "--config-json", json.dumps(config), "--run-id", run_id]
         self._dagster([sys.executable, "-m", "dagster", "job", "launch"], options)
-        return self._until_ended(run_id, ends)
+        return self._until_ended(run_id, ends, seconds)
 
     def launch_again(self, run_id: str) -> str:
         """The button "Re-execute from failure" of the UI, to its good end; the new run's id."""
@@ -129,10 +129,10 @@ class System:
         how: dict[str, Any] = {"check": True, "capture_output": True, "text": True, "timeout": 60}
         return subprocess.run(command, env=environment, **how).stdout
 
-    def _until_ended(self, run_id: str, status: str) -> str:
+    def _until_ended(self, run_id: str, status: str, seconds: float = 60) -> str:
         query = "select pipeline_name as job, status from runs where run_id = %s"
         ended = ("SUCCESS", "FAILURE", "CANCELED")
-        self.wait_until("the run has ended", lambda: self.dagster(query, run_id)[0]["status"] in ended, seconds=60)
+        self.wait_until("the run has ended", lambda: self.dagster(query, run_id)[0]["status"] in ended, seconds=seconds)
         [run] = self.dagster(query, run_id)
         assert run["status"] == status, f"{run['job']} {run_id}"
         return run_id

@@ -3,7 +3,6 @@
 import { useRouter } from "next/navigation";
 import { useEffect } from "react";
 
-import { toast } from "@/components/ui/toast";
 import { readArrival } from "@/lib/arrivals";
 import { authProblem } from "@/lib/auth-problems";
 import { lazyClient } from "@/lib/supabase/lazy";
@@ -24,11 +23,12 @@ export function LinkArrival() {
     void lazyClient()
       .then(({ auth }) => auth.setSession({ access_token: accessToken, refresh_token: refreshToken }))
       .then(({ error }) => {
-        if (error) toast.error(authProblem(error));
-        else {
-          router.replace(choosesPassword ? "/register" : "/dashboard");
-          router.refresh();
+        if (error) {
+          router.replace(`/login?problem=${encodeURIComponent(error.code ?? "otp_expired")}`);
+          return;
         }
+        router.replace(choosesPassword ? "/register" : "/dashboard");
+        router.refresh();
       });
   }, [router]);
   return null;

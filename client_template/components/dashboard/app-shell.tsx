@@ -2,13 +2,11 @@
 import Link from "next/link";
 import type { ReactNode } from "react";
 
-import { AccountMenu } from "@/components/dashboard/account-menu";
 import { BrandMark } from "@/components/dashboard/brand-mark";
 import { ConnectionNotice } from "@/components/dashboard/connection-notice";
 import { SideNav, ThumbNav } from "@/components/dashboard/nav";
-import { NotificationBell } from "@/components/dashboard/notification-bell";
 import { NewPost } from "@/components/dashboard/new-post";
-import { ThemeToggle } from "@/components/dashboard/theme-toggle";
+import { AccountMenu, NotificationBell, ThemeToggle } from "@/components/dashboard/shell-controls";
 import { config } from "@/lib/config";
 
 export function AppShell({ children }: { children: ReactNode }) {

@@ -2,14 +2,13 @@
 
 /** The menu: at the side on wide screens, under the thumb on narrow ones. */
 import { useQuery } from "@tanstack/react-query";
-import { Ellipsis } from "lucide-react";
 import Link from "next/link";
 import { usePathname } from "next/navigation";
-import { useState } from "react";
 
-import { isAt, placesFor, type Place } from "@/components/dashboard/nav-items";
+import { isAt, placesFor } from "@/components/dashboard/nav-items";
 import { usePerson } from "@/components/dashboard/person";
-import { Dialog, DialogContent, DialogHeader, DialogTitle, DialogTrigger } from "@/components/ui/dialog";
+import { MorePlaces } from "@/components/dashboard/shell-controls";
+import { SideLink } from "@/components/dashboard/side-link";
 import { lazyClient } from "@/lib/supabase/lazy";
 import { cn } from "@/lib/utils/classes";
 
@@ -70,29 +69,10 @@ export function SideNav() {
   );
 }
 
-function SideLink({ place, isHere, children }: { place: Place; isHere: boolean; children?: React.ReactNode }) {
-  const { href, name, icon: Icon } = place;
-  return (
-    <Link
-      href={href}
-      aria-current={isHere ? "page" : undefined}
-      className={cn(
-        "flex h-10 items-center gap-3 rounded-lg px-3 text-sm font-medium transition-colors",
-        isHere ? "bg-brand-soft text-brand-text" : "text-text-muted hover:bg-surface-muted hover:text-text",
-      )}
-    >
-      <Icon className="size-[1.125rem] shrink-0" aria-hidden />
-      {name}
-      {children}
-    </Link>
-  );
-}
-
 export function ThumbNav() {
   const pathname = usePathname();
   const places = placesFor(usePerson().role);
   const waiting = useWaiting();
-  const [isOpen, setOpen] = useState(false);
   const main = places.filter((place) => place.isMain);
   const rest = places.filter((place) => !place.isMain);
   const isInRest = rest.some((place) => isAt(pathname, place.href));
@@ -116,22 +96,7 @@ export function ThumbNav() {
             </Link>
           );
         })}
-        <Dialog open={isOpen} onOpenChange={setOpen}>
-          <DialogTrigger className={thumbClasses(isInRest)}>
-            <Ellipsis className="size-5" aria-hidden />
-            More
-          </DialogTrigger>
-          <DialogContent aria-describedby={undefined}>
-            <DialogHeader>
-              <DialogTitle>More</DialogTitle>
-            </DialogHeader>
-            <div className="grid gap-1 pb-[env(safe-area-inset-bottom)]" onClick={() => setOpen(false)}>
-              {rest.map((place) => (
-                <SideLink key={place.href} place={place} isHere={isAt(pathname, place.href)} />
-              ))}
-            </div>
-          </DialogContent>
-        </Dialog>
+        <MorePlaces places={rest} pathname={pathname} className={thumbClasses(isInRest)} />
       </div>
     </nav>
   );

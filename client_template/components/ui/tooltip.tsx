@@ -5,8 +5,15 @@ import type { ComponentProps } from "react";
 
 import { cn } from "@/lib/utils/classes";
 
-export const TooltipProvider = Primitive.Provider;
-export const Tooltip = Primitive.Root;
+/** With a provider of its own: pages without tooltips load nothing of it. */
+export function Tooltip(props: ComponentProps<typeof Primitive.Root>) {
+  return (
+    <Primitive.Provider delayDuration={300}>
+      <Primitive.Root {...props} />
+    </Primitive.Provider>
+  );
+}
+
 export const TooltipTrigger = Primitive.Trigger;
 
 /** Never the only place of something that people need: touch screens show no tooltips. */

@@ -28,7 +28,8 @@ export default async function LoginPage({ searchParams }: { searchParams: Query 
         </>
       }
     >
-      <LoginForm next={target} problem={problem ? authProblem(first(problem)!) : null} />
+      {/* The key: a link that failed arrives on this page without loading it anew. */}
+      <LoginForm key={first(problem)} next={target} problem={problem ? authProblem(first(problem)!) : null} />
     </AuthCard>
   );
 }
