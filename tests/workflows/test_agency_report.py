@@ -149,7 +149,7 @@ async def test_the_report_is_stored_and_mailed_once_however_often_it_is_written(
     [mail] = sandbox.public("mail")
     assert (mail["recipient"], mail["transmissions"]) == (OWNER, 1)
     # -5558 of the client and -4536 of the agency itself.
-    assert mail["subject"] == "Week of 2026-11-23: -R\u00a0100,94 left, clients: 1, at a loss: 1"
+    assert mail["subject"] == "Week of 2026-11-23: -R 100,94 left, clients: 1, at a loss: 1"
     assert "- Outsider (no plan): 3 posts, paid R\u00a00,00, cost R\u00a055,58, margin -R\u00a055,58" in mail["text"]
     assert again.metadata["mailed"] == "in the outbox for the agency's owners, once"
     assert stored["html"].startswith("<!doctype html>")

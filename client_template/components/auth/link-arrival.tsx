@@ -4,7 +4,6 @@ import { useRouter } from "next/navigation";
 import { useEffect } from "react";
 
 import { readArrival } from "@/lib/arrivals";
-import { authProblem } from "@/lib/auth-problems";
 import { lazyClient } from "@/lib/supabase/lazy";
 
 /** Takes the session out of an invitation's or a link's address, on whichever page it arrives. */
