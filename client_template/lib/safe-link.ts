@@ -14,6 +14,7 @@ export function webLink(address: string | null | undefined): string | null {
 
 /** The same, or a path of this app, such as /approvals; else null. */
 export function appOrWebLink(address: string | null | undefined): string | null {
-  if (address && /^\/(?![/\\])/.test(address)) return address;
+  // Browsers drop tabs and line breaks from an address before they read it: "/\n/evil.example" leads away.
+  if (address && /^\/(?![/\\])[^\s\\]*$/.test(address)) return address;
   return webLink(address);
 }
