@@ -122,6 +122,7 @@ async def test_the_docs_describe_every_route_without_loading_anything(http: http
     page, document = await http.get("/docs"), (await http.get("/openapi.json")).json()
 
     assert set(document["paths"]) == {
+        "/alerts/{token}",
         "/api/health",
         "/api/usage-metrics",
         "/checkouts/{token}",
@@ -131,9 +132,15 @@ async def test_the_docs_describe_every_route_without_loading_anything(http: http
         "/proposals/{token}",
         "/proposals/{token}/accept",
         "/proposals/{token}/plans",
+        "/reports/{token}",
+        "/reports/{token}/{name}",
         "/reviews/{token}",
+        "/unsubscribe/{token}",
+        "/webhook/{slug}/analytics",
         "/webhook/{slug}/generate-content",
         "/webhook/{slug}/leads",
+        "/webhook/{slug}/notifications",
+        "/webhooks/mail/bounces",
         "/webhooks/payfast",
         "/webhooks/whatsapp",
     }

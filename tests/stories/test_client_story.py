@@ -259,11 +259,12 @@ def _check_invoice(system: System, slug: str, paid: Mapping[str, Any]) -> None:
 
 def _check_mails(system: System, slug: str, amount_cents: int) -> None:
     """What the new client has heard, each thing once."""
+    amount = rand(amount_cents).replace("\N{NO-BREAK SPACE}", " ")  # a subject is one plain line
     mails = [mail for mail in system.sandbox.public("mail") if mail["recipient"] == "hello@bokaap-beans.example"]
     assert sorted((mail["subject"], mail["transmissions"]) for mail in mails) == [
         ("Bo-Kaap Beans: your system is running", 1),
         ("First call: Bo-Kaap Beans and DraggonnB", 1),
-        (f"Invoice DRG-000001 from DraggonnB: {rand(amount_cents)}, paid", 1),
+        (f"Invoice DRG-000001 from DraggonnB: {amount}, paid", 1),
         ("Refused: Our filter roast is here.", 1),  # no account of the client's is connected yet
         ("Welcome: Bo-Kaap Beans is ready for you to sign in", 1),
         ("Your payment did not come in", 1),

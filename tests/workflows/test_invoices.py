@@ -153,7 +153,7 @@ async def test_the_owner_gets_one_mail_with_the_link_and_the_client_its_copy(
 
     [mail] = sandbox.public("mail")
     assert (mail["recipient"], mail["transmissions"]) == ("sales@draggonnb.example", 1)
-    assert mail["subject"] == "Invoice DRG-000001 from DraggonnB: R\u00a01\u00a0500,00, paid"
+    assert mail["subject"] == "Invoice DRG-000001 from DraggonnB: R 1 500,00, paid"
     [row] = ledger.invoices()
     [copy] = await tenant_rows(at_noon, agency, "select * from invoices")
     token = copy["url"].removeprefix(f"{at_noon.settings.base_url}/invoices/")
