@@ -223,6 +223,7 @@ async def test_a_lock_that_the_server_lost_is_taken_again(stack: Stack, monkeypa
         assert second != first
         assert await dead_runs(stack.master, [run_id]) == set()
 
+    await asyncio.wait_for(until_dead(stack, run_id), 10)
     assert await backends(stack, run_id) == []
 
 
