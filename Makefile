@@ -6,7 +6,7 @@ BIN := .venv/bin
 export PATH := $(PATH):/usr/sbin:/sbin
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev demo up test test-kill test-kill-clients test-kill-reports chaos check fmt bench screenshots client-template clean
+.PHONY: help setup setup-dev demo up client test test-client test-kill test-kill-clients test-kill-reports chaos check fmt bench screenshots client-screenshots client-template clean
 
 help: ## list the verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-17s %s\n", $$1, $$2 }' Makefile
@@ -17,8 +17,17 @@ demo: setup ## the whole story on this machine, with sandboxed vendors; ends wit
 up: setup ## everything (database, API, Dagster, sandbox) until Ctrl-C
 	@$(BIN)/draggonnb up
 
+client: setup ## a client's app in the browser, over everything that it needs, until Ctrl-C; needs Node.js and npm
+	@program=$$(python3 scripts/postgrest.py) && VENDOR_SANDBOX_POSTGREST="$$program" $(BIN)/draggonnb client
+
 test: setup-dev ## all tests; narrow with ARGS, such as ARGS="tests/domain -k score"
 	@$(BIN)/python -m pytest -n 3 --dist load --maxschedchunk 2 $(ARGS)
+
+test-client: setup-dev ## the client's app: types, lint, units, build, and people in browsers; needs Node.js, npm, Chromium
+	@command -v npm >/dev/null || { echo "there is no npm on PATH: install Node.js 20 or later" >&2; exit 1; }
+	cd client_template && npm ci --ignore-scripts --prefer-offline --no-audit --no-fund
+	cd client_template && npm run typecheck && npm run lint && npm test
+	@$(BIN)/python -m pytest -m client tests/client $(ARGS)
 
 test-kill: setup-dev ## the full kill test: 200 leads, 30 SIGKILLs, about six minutes
 	@$(BIN)/python -m pytest -m kill -s tests/stories/test_lead_kills.py $(ARGS)
@@ -48,6 +57,9 @@ bench: setup-dev ## the benchmarks; tables on the screen, JSON beside them
 
 screenshots: setup-dev ## pictures of the running UI for the documentation; ARGS=numbers for those of reports alone
 	@$(BIN)/python scripts/screenshots.py $(ARGS)
+
+client-screenshots: setup-dev ## pictures of a client's app for the documentation; needs Node.js, npm, Chromium
+	@program=$$(python3 scripts/postgrest.py) && VENDOR_SANDBOX_POSTGREST="$$program" $(BIN)/python scripts/client_screenshots.py
 
 client-template: ## bring the client template's migrations to ours
 	@python3 scripts/sync_client_template.py

@@ -88,21 +88,28 @@ async def measure_a_client(running: Running) -> Measured:
     last_week = today - timedelta(days=today.weekday() + 7)
     async with open_stack(settings) as stack:
         created = await create_organization(CLIENT, master=stack.master, vault=stack.vault, server_dsn=settings.dsn)
-        await _fill(stack, created.organization, last_week, now)
+        for platform, external_id in ACCOUNTS.items():
+            token = f"sandbox-{external_id}"
+            await connect_account(stack, created.organization, platform, external_id, token=token, handle="@kloof")
+        await publish_weeks(stack, created.organization, last_week, now)
+    await measure_weeks(running, slug, today, last_week)
+    saturday = last_week + timedelta(days=6)  # measured on the day after it
+    return Measured(slug, saturday, await _mail(settings, created.organization, last_week))
+
+
+async def measure_weeks(running: Running, slug: str, today: date, last_week: date) -> None:
+    """The snapshots of all days, and the reports of all weeks."""
     days = [today - timedelta(days=ahead) for ahead in range(7 * WEEKS)]
     await _backfill(running, "analytics_snapshots", [f"{day}|{slug}" for day in reversed(days)])
     weeks = [last_week - timedelta(weeks=ago) for ago in range(WEEKS)]
     # The earlier ones first: a report shows the weeks that are known by then.
     await _backfill(running, "weekly_reports", [f"{week}|{slug}" for week in reversed(weeks[1:])])
     await _backfill(running, "weekly_reports", [f"{last_week}|{slug}"])
-    saturday = last_week + timedelta(days=6)  # measured on the day after it
-    return Measured(slug, saturday, await _mail(settings, created.organization, last_week))
 
 
-async def _fill(stack: Stack, client: Organization, last_week: date, now: datetime) -> None:
-    for platform, external_id in ACCOUNTS.items():
-        await connect_account(stack, client, platform, external_id, token=f"sandbox-{external_id}", handle="@kloof")
-    zone = ZoneInfo(CLIENT.timezone)
+async def publish_weeks(stack: Stack, client: Organization, last_week: date, now: datetime) -> None:
+    """Posts of six weeks and of this one up to now, on the accounts that the client has, with what was read of them."""
+    zone = ZoneInfo(client.timezone)
     async with stack.tenants.open(client) as tenant, tenant.conn.transaction():
         for weeks_ago in range(-1, WEEKS):
             for slot, text, platforms, scale in POSTS:

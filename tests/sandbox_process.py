@@ -101,6 +101,7 @@ def sandbox_process(
     port: int | None = None,
     app_secret: str | None = None,
     postgrest: Path | None = None,
+    github_template: Path | None = None,
 ) -> Iterator[Sandbox]:
     """Start `python -m vendor_sandbox` on free ports and wait until it answers."""
     sandbox = Sandbox(port or free_port_pair())
@@ -110,6 +111,7 @@ def sandbox_process(
         command += ["--webhook-base", webhook_base]
     environment = os.environ | ({"VENDOR_SANDBOX_WHATSAPP_APP_SECRET": app_secret} if app_secret else {})
     environment |= {"VENDOR_SANDBOX_POSTGREST": str(postgrest)} if postgrest else {}
+    environment |= {"VENDOR_SANDBOX_GITHUB_TEMPLATE": str(github_template)} if github_template else {}
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, env=environment)
     try:
         _wait_for(f"{sandbox.url}/_sandbox/health", process)

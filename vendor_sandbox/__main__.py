@@ -9,12 +9,14 @@ import uvicorn
 
 from vendor_sandbox.app import App
 from vendor_sandbox.connections import DroppableProtocol
+from vendor_sandbox.github_template import files_of
 from vendor_sandbox.mail import start_mail_server
 from vendor_sandbox.state import Sandbox, SandboxSettings
 
 APP_SECRET_VARIABLE = "VENDOR_SANDBOX_WHATSAPP_APP_SECRET"
 POSTGRES_VARIABLE = "VENDOR_SANDBOX_POSTGRES_DSN"
 POSTGREST_VARIABLE = "VENDOR_SANDBOX_POSTGREST"
+TEMPLATE_VARIABLE = "VENDOR_SANDBOX_GITHUB_TEMPLATE"
 
 
 def main() -> None:
@@ -32,13 +34,19 @@ def main() -> None:
     parser.epilog = (
         f"{APP_SECRET_VARIABLE} in the environment: the secret that signs WhatsApp's status webhooks."
         f" {POSTGREST_VARIABLE}: the PostgREST program that serves the Data API of Supabase projects (default: none)."
+        f" {TEMPLATE_VARIABLE}: the folder that GitHub's template repository holds (default: four small files)."
     )
     arguments = parser.parse_args()
     settings = SandboxSettings(webhook_base=arguments.webhook_base)
     settings.postgres_dsn = arguments.postgres_dsn or os.environ.get(POSTGRES_VARIABLE) or None
     settings.whatsapp_app_secret = os.environ.get(APP_SECRET_VARIABLE) or settings.whatsapp_app_secret
-    program = os.environ.get(POSTGREST_VARIABLE)
-    sandbox = Sandbox(settings=settings, journal_file=arguments.journal, postgrest=Path(program) if program else None)
+    program, template = os.environ.get(POSTGREST_VARIABLE), os.environ.get(TEMPLATE_VARIABLE)
+    sandbox = Sandbox(
+        settings=settings,
+        journal_file=arguments.journal,
+        postgrest=Path(program) if program else None,
+        github_template=files_of(Path(template)) if template else None,
+    )
     config = uvicorn.Config(
         App(sandbox),  # pyright: ignore[reportArgumentType]
         host=arguments.host,

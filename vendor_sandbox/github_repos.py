@@ -6,6 +6,7 @@ not live here: Git's objects (`github_git.py`), the API (`github.py`, `github_da
 
 import base64
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -15,11 +16,12 @@ from nacl.public import PrivateKey
 from vendor_sandbox.github_git import FILE, Objects
 
 TEMPLATE = "draggonnb/client-template"
-_TEMPLATE_FILES = {
-    "README.md": "# Client template\n\nThe dashboard of one client.\n",
-    "package.json": '{"name": "client-template", "private": true, "dependencies": {"next": "16.0.0"}}\n',
-    "app/page.tsx": "export default function Page() {\n  return <h1>{process.env.NEXT_PUBLIC_NAME}</h1>;\n}\n",
-    ".github/workflows/ci.yml": "name: ci\non: [push]\njobs: {}\n",
+# Enough of a template for whoever does not build it.
+_SMALL_TEMPLATE = {
+    "README.md": b"# Client template\n\nThe dashboard of one client.\n",
+    "package.json": b'{"name": "client-template", "private": true, "dependencies": {"next": "16.0.0"}}\n',
+    "app/page.tsx": b"export default function Page() {\n  return <h1>{process.env.NEXT_PUBLIC_NAME}</h1>;\n}\n",
+    ".github/workflows/ci.yml": b"name: ci\non: [push]\njobs: {}\n",
 }
 
 
@@ -61,7 +63,7 @@ class Repo:
             self.commit("main", files, "Initial commit")
         return not self.branches
 
-    def commit(self, branch: str, files: dict[str, bytes], message: str) -> str:
+    def commit(self, branch: str, files: Mapping[str, bytes], message: str) -> str:
         """Put files on a branch, as somebody at a keyboard does."""
         head = self.branches.get(branch)
         there = self.objects.files(self.objects.commits[head].tree) if head else {}
@@ -86,7 +88,7 @@ class Repo:
             "topics": self.topics,
             "head": self.branches.get("main"),
             "commits": self.log(),
-            "files": {path: _readable(content) for path, content in files.items()},
+            "files": {path: as_text(content) for path, content in files.items()},
             "secrets": dict(self.secrets),
             "variables": dict(self.variables),
             "at": self.at.isoformat(),
@@ -106,7 +108,8 @@ class Repo:
 class GitHubMemory:
     """All repositories by number, where names of renamed ones lead, and how often each token called."""
 
-    def __init__(self) -> None:
+    def __init__(self, template: Mapping[str, bytes] | None = None) -> None:
+        self.template = template or _SMALL_TEMPLATE
         self.repos: dict[int, Repo] = {}
         self.old_names: dict[str, int] = {}
         self.windows: dict[str, tuple[float, int]] = {}
@@ -144,10 +147,11 @@ class GitHubMemory:
         self.old_names.clear()
         self.windows.clear()
         template = self.add(*TEMPLATE.split("/"), is_template=True, description="What every client starts from")
-        template.commit("main", {path: text.encode() for path, text in _TEMPLATE_FILES.items()}, "Start")
+        template.commit("main", self.template, "Start")
 
 
-def _readable(content: bytes) -> str:
+def as_text(content: bytes) -> str:
+    """As `public` shows a file: base64 where it is no text."""
     try:
         return content.decode()
     except UnicodeDecodeError:

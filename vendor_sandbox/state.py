@@ -5,7 +5,7 @@ One object per process, handed to every handler. `reset` brings it back to how i
 
 import asyncio
 import dataclasses
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -63,6 +63,7 @@ class SandboxSettings:
     vercel_build_seconds: float = 2.0
     vercel_verified_apexes: str = "draggonnb.app"
     vercel_dns: str = ""
+    vercel_apps: str = ""
     n8n_scopes: str = (
         "workflow:create,workflow:read,workflow:list,workflow:update,workflow:delete,workflow:activate,"
         "workflow:deactivate,credential:create,credential:update,credential:delete"
@@ -95,6 +96,7 @@ class Sandbox:
         settings: SandboxSettings | None = None,
         journal_file: Path | None = None,
         postgrest: Path | None = None,
+        github_template: Mapping[str, bytes] | None = None,
     ) -> None:
         self._first_settings = settings or SandboxSettings()
         self.settings = dataclasses.replace(self._first_settings)
@@ -109,7 +111,7 @@ class Sandbox:
         self.supabase = SupabaseMemory()
         self.postgrest = PostgrestServers(postgrest)
         self.payfast = PayFastBooks()
-        self.github = GitHubMemory()
+        self.github = GitHubMemory(github_template)
         self.vercel = VercelMemory()
         self.n8n = N8nMemory()
         self._tasks: set[asyncio.Task[None]] = set()

@@ -88,7 +88,9 @@ async def events(call: Call, sandbox: Sandbox, deployment: str) -> Answer:
 
 
 async def visit(call: Call, sandbox: Sandbox, host: str) -> Answer:
-    """What a visitor of a deployment or a domain sees: a page with the project's name and commit."""
+    """What a visitor of a deployment or a domain sees: a page with the project's name and commit. Where the setting
+    `vercel_apps` has `domain=address`, the app itself is at that address: it asks for its files from the root of its
+    host, so it cannot be shown below this path."""
     headers = {"content-type": "text/html; charset=utf-8", "server": "Vercel"}
     found = sandbox.vercel.serving(host)
     if found is None:
@@ -97,6 +99,12 @@ async def visit(call: Call, sandbox: Sandbox, host: str) -> Answer:
             b"The deployment could not be found on Vercel.\n\nDEPLOYMENT_NOT_FOUND\n",
             {"content-type": "text/plain; charset=utf-8", "x-vercel-error": "DEPLOYMENT_NOT_FOUND"},
         )
+    apps = dict(entry.strip().split("=", 1) for entry in sandbox.settings.vercel_apps.split(",") if "=" in entry)
+    if host in apps:
+        rest = call.path.removeprefix(f"/vercel/sites/{host}") or "/"
+        query = f"?{call.raw_query}" if call.raw_query else ""
+        # What is behind a # stays with the browser, which takes it along.
+        return Answer(307, headers={**headers, "location": f"{apps[host]}{rest}{query}"})
     name = html.escape(sandbox.vercel.projects[found.project].name)
     text = f"<!doctype html><meta charset=utf-8><title>{name}</title><h1>{name}</h1><p>commit {found.sha}"
     return Answer(200, text.encode(), {**headers, "x-matched-path": "/"})

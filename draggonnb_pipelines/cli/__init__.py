@@ -75,6 +75,14 @@ def demo_verb() -> None:
     demo()
 
 
+@app.command("client")
+def client_verb() -> None:
+    """Show a client's app in the sandbox until Ctrl-C: sets a client up, builds its app and serves it. Needs npm."""
+    from draggonnb_pipelines.cli.client import client
+
+    client()
+
+
 @app.command("migrate")
 def migrate_verb() -> None:
     """Bring the master database, the tenant template and every tenant on the same server up to date."""

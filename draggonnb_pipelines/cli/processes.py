@@ -26,16 +26,19 @@ from draggonnb_pipelines.settings import PROJECT_ROOT, Settings
 START_SECONDS = 90
 STOP_SECONDS = 15
 RESTARTS = 5
+CLIENT_TEMPLATE = PROJECT_ROOT / "client_template"
 _PR_SET_PDEATHSIG = 1
 
 
 @dataclass
 class Process:
-    """One child: how to start it, and how to know that it is ready."""
+    """One child: how to start it, and how to know that it is ready. `environment` in the place of the stack's."""
 
     name: str
     command: list[str]
     is_ready: Callable[[], bool]
+    folder: Path = PROJECT_ROOT
+    environment: dict[str, str] | None = None
     child: subprocess.Popen[bytes] | None = None
     restarts: int = 0
 
@@ -50,6 +53,12 @@ class Running:
     @property
     def ui_url(self) -> str:
         return f"http://127.0.0.1:{self.settings.ui_port}"
+
+    def add(self, process: Process) -> None:
+        """Start another one beside the stack, and wait until it is ready; it is watched and stopped with the others."""
+        self.processes.append(process)
+        _start(process, self.settings, _environment(self.settings))
+        _wait(process, self.settings)
 
     def watch(self, tell: Callable[[str], None]) -> None:
         """Start again whatever has ended. Raises OperatorError when something ends again and again."""
@@ -101,7 +110,7 @@ def running_stack(
 
 def _waves(settings: Settings, environment: dict[str, str], *, web_server: bool) -> list[list[Process]]:
     """The processes, in groups that can start at once."""
-    code_port = _free_port()
+    code_port = free_port()
     home = Path(environment["DAGSTER_HOME"])
     workspace = home / "workspace.yaml"
     workspace.write_text(
@@ -113,13 +122,13 @@ def _waves(settings: Settings, environment: dict[str, str], *, web_server: bool)
         Process(
             "sandbox",
             [python, "-m", "vendor_sandbox", "--port", str(settings.sandbox_port), *sandbox_options],
-            lambda: _answers(f"{settings.sandbox_url}/_sandbox/health"),
+            lambda: answers(f"{settings.sandbox_url}/_sandbox/health"),
         )
     ]
     api_url = f"http://{settings.api_host}:{settings.api_port}/api/health"
     code = [python, "-m", "dagster", "api", "grpc", "--host", "127.0.0.1", "--port", str(code_port)]
     first = [
-        Process("api", [python, "-m", "draggonnb_pipelines.api"], lambda: _answers(api_url)),
+        Process("api", [python, "-m", "draggonnb_pipelines.api"], lambda: answers(api_url)),
         Process(
             "code server",
             [*code, "--module-name", "draggonnb_pipelines.definitions", "--location-name", "draggonnb"],
@@ -131,7 +140,7 @@ def _waves(settings: Settings, environment: dict[str, str], *, web_server: bool)
     web = [python, "-m", "dagster_webserver", "--host", "127.0.0.1", "--port", str(settings.ui_port)]
     second = [Process("daemon", daemon, lambda: True)]
     if web_server:
-        second.append(Process("web server", [*web, "--workspace", str(workspace)], lambda: _answers(ui)))
+        second.append(Process("web server", [*web, "--workspace", str(workspace)], lambda: answers(ui)))
     return [sandbox + first if settings.sandboxed_vendors else first, second]
 
 
@@ -143,6 +152,7 @@ def _environment(settings: Settings) -> dict[str, str]:
     return {
         **os.environ,
         **signing_secrets(settings),
+        **({"VENDOR_SANDBOX_GITHUB_TEMPLATE": str(CLIENT_TEMPLATE)} if _is_checkout() else {}),
         # Not on its command line, which every user of the machine can read: it may hold a password.
         **({"VENDOR_SANDBOX_POSTGRES_DSN": settings.dsn} if "supabase" in settings.sandboxed_vendors else {}),
         "DRAGGONNB_STATE_DIR": str(settings.state_dir.resolve()),
@@ -156,6 +166,11 @@ def _environment(settings: Settings) -> dict[str, str]:
         "DAGSTER_HOME": str(home),
         "PYTHONUNBUFFERED": "1",
     }
+
+
+def _is_checkout() -> bool:
+    """Whether Git knows which files of the client's app are to be in its template repository."""
+    return (PROJECT_ROOT / ".git").exists() and CLIENT_TEMPLATE.exists()
 
 
 def signing_secrets(settings: Settings) -> dict[str, str]:
@@ -172,8 +187,8 @@ def _start(process: Process, settings: Settings, environment: dict[str, str]) ->
     with log.open("ab") as out:
         process.child = subprocess.Popen(
             process.command,
-            env=environment,
-            cwd=PROJECT_ROOT,
+            env=process.environment or environment,
+            cwd=process.folder,
             stdin=subprocess.DEVNULL,
             stdout=out,
             stderr=subprocess.STDOUT,
@@ -220,13 +235,13 @@ def _with_free_ports(settings: Settings, tell: Callable[[str], None]) -> Setting
     update: dict[str, int] = {}
     for name, width in (("api_port", 1), ("ui_port", 1), ("sandbox_port", 2)):
         wanted = getattr(settings, name)
-        if not all(_is_free(wanted + offset) for offset in range(width)):
-            update[name] = _free_port(width)
+        if not all(is_free(wanted + offset) for offset in range(width)):
+            update[name] = free_port(width)
             tell(f"port {wanted} is taken; DRAGGONNB_{name.upper()} is {update[name]} this time")
     return settings.model_copy(update=update)
 
 
-def _is_free(port: int) -> bool:
+def is_free(port: int) -> bool:
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -236,16 +251,16 @@ def _is_free(port: int) -> bool:
         return True
 
 
-def _free_port(width: int = 1) -> int:
+def free_port(width: int = 1) -> int:
     while True:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
-        if port + width <= 65535 and all(_is_free(port + offset) for offset in range(width)):
+        if port + width <= 65535 and all(is_free(port + offset) for offset in range(width)):
             return port
 
 
-def _answers(url: str) -> bool:
+def answers(url: str) -> bool:
     try:
         return httpx.get(url, timeout=2, trust_env=False).status_code < 500
     except httpx.HTTPError:

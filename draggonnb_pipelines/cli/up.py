@@ -17,9 +17,7 @@ console = Console()
 
 def up() -> None:
     """Start everything, say where it is, watch it, stop it in order."""
-    # A terminal's hang-up or `kill` ends it as Ctrl-C does.
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, _interrupt)
+    interrupt_on_signals()
     try:
         with (
             open_installation(load_settings(), tell=_tell) as settings,
@@ -32,6 +30,12 @@ def up() -> None:
                 time.sleep(1)
     except KeyboardInterrupt:
         console.print("stopped")
+
+
+def interrupt_on_signals() -> None:
+    """A terminal's hang-up or `kill` ends it as Ctrl-C does."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _interrupt)
 
 
 def addresses(running: Running) -> Table:

@@ -8,12 +8,14 @@ later sends, or has sent, the mail that holds the first one.
 """
 
 from contextlib import suppress
+from email.utils import parseaddr
 from uuid import UUID
 
 from draggonnb_pipelines.domain.contact_details import Unusable, phone_e164, region_of
 from draggonnb_pipelines.domain.provisioning import Client, Resource, host_name, project_name, stable_id
 from draggonnb_pipelines.resources.stack import Stack
 from draggonnb_pipelines.resources.supabase_auth import VENDOR, SupabaseAuth
+from draggonnb_pipelines.settings import Settings
 from draggonnb_pipelines.sql import load_queries
 from draggonnb_pipelines.workflows.client_mails import ClientMail, is_planned, plan_mails, send_planned
 from draggonnb_pipelines.workflows.pages import render
@@ -104,9 +106,26 @@ async def _mint_link(ledger: Ledger) -> str:
     app = app_url(stack, client)
     # People come in by invitation: whoever could sign up by themselves could wait there with a member's address.
     settings = {"site_url": app, "mailer_otp_exp": LINK_HOURS * 3600, "disable_signup": True}
-    await stack.supabase.update_auth_config(project.vendor_id, settings)
+    await stack.supabase.update_auth_config(project.vendor_id, settings | _mailer(stack.settings))
     auth = await _auth(ledger)
     return await auth.generate_link("recovery", client.owner_email, redirect_to=app)
+
+
+def _mailer(settings: Settings) -> dict[str, str]:
+    """Our mail server as the project's Auth takes it, so that the app's invitations and links go out: the server that a
+    project starts with writes to the project's own team only. Nothing where real projects would get the sandbox's."""
+    if "mail" in settings.sandboxed_vendors and "supabase" not in settings.sandboxed_vendors:
+        return {}
+    (host, port), (name, address) = settings.smtp_address, parseaddr(settings.mail_from)
+    password = settings.smtp_password.get_secret_value() if settings.smtp_password else ""
+    return {
+        "smtp_host": host,
+        "smtp_port": str(port),
+        "smtp_user": settings.smtp_user or "",
+        "smtp_pass": password,
+        "smtp_admin_email": address,
+        "smtp_sender_name": name,
+    }
 
 
 def _welcome(ledger: Ledger, event_key: str, link: str) -> ClientMail:

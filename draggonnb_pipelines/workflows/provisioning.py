@@ -32,6 +32,8 @@ from draggonnb_pipelines.workflows.kickoff_call import kickoff_call
 from draggonnb_pipelines.workflows.n8n_webhooks import n8n_webhooks
 from draggonnb_pipelines.workflows.onboarding_email import onboarding_email
 from draggonnb_pipelines.workflows.stack_ledger import PROVISIONING, Ledger, NotYet
+from draggonnb_pipelines.workflows.subscription_changes import SUBSCRIPTIONS, read_subscription
+from draggonnb_pipelines.workflows.subscription_notices import copy_to_client
 from draggonnb_pipelines.workflows.supabase_project import supabase_project
 from draggonnb_pipelines.workflows.tenant_schema import tenant_schema
 from draggonnb_pipelines.workflows.training_materials import training_materials
@@ -96,23 +98,29 @@ async def run_step(stack: Stack, run_id: str, step: str, slugs: Sequence[str]) -
                 conn, organization_ids=ids, steps=list(STEPS), run_id=run_id, now=stack.now()
             )
     if step == STEPS[-1]:
-        await _deliver_invoices(stack, slugs)
+        await _bring_what_was_paid(stack, slugs)
     return {end.client.slug: end for end in done}
 
 
-async def _deliver_invoices(stack: Stack, slugs: Sequence[str]) -> None:
-    """What was paid before there was a database to put it into; what cannot go out now does so with the daily books."""
+async def _bring_what_was_paid(stack: Stack, slugs: Sequence[str]) -> None:
+    """Plan and invoices of who paid before there was a database to put them into; what cannot be brought now comes with
+    the daily books."""
     async with stack.master.connection() as conn:
         rows = [row async for row in PROVISIONING.clients_of(conn, slugs=list(slugs))]
+        known = SUBSCRIPTIONS.subscriptions_of(conn, slugs=list(slugs))
+        subscriptions = {row["slug"]: await read_subscription(conn, row["id"]) for row in [one async for one in known]}
     for row in rows:
         if row["state"] != "done":
             continue
+        organization = client_of(row).organization
         try:
-            trouble = await deliver_invoices(stack, client_of(row).organization)
+            if row["slug"] in subscriptions:
+                await copy_to_client(stack, organization, subscriptions[row["slug"]])
+            trouble = await deliver_invoices(stack, organization)
         except Exception as error:  # they are set up whatever becomes of one invoice
             trouble = reason_of(error)
         if trouble:
-            log.warning("invoices of %s wait for the daily books: %s", row["slug"], trouble)
+            log.warning("plan and invoices of %s wait for the daily books: %s", row["slug"], trouble)
 
 
 async def free_dead_runs(stack: Stack) -> None:

@@ -15,6 +15,7 @@ from draggonnb_pipelines.resources.postgres import dsn_for
 from draggonnb_pipelines.workflows.onboarding_email import onboarding_email
 from draggonnb_pipelines.workflows.stack_ledger import NotYet
 from tests.sandbox_process import Sandbox
+from tests.supabase_calls import management
 from tests.workflows.client_desk import OWNER, Desk, cut_at_each_reading, cut_off, settled
 from tests.workflows.lead_work import tenant_rows
 from tests.workflows.outbox import after
@@ -93,6 +94,26 @@ async def test_the_owner_gets_one_mail_whose_link_leads_into_the_app(
     assert await tenant_rows(desk.stack, desk.agency, "select * from notification_deliveries") == []
     bells = await tenant_rows(desk.stack, desk.client.organization, "select * from notifications")
     assert bells == [], "the link acts for its reader: it stands in the mail alone"
+
+
+async def test_the_projects_auth_mails_by_our_server_and_leads_into_the_app(desk: Desk, sandbox: Sandbox) -> None:
+    ref = await desk.with_project(sandbox)
+
+    await onboarding_email(desk.ledger)
+
+    auth = management(sandbox, "GET", f"/projects/{ref}/config/auth").json()
+    assert {
+        name: value for name, value in auth.items() if name.startswith("smtp_") and name != "smtp_max_frequency"
+    } == {
+        "smtp_host": "127.0.0.1",
+        "smtp_port": str(sandbox.smtp_port),
+        "smtp_user": "",
+        "smtp_pass": "",
+        "smtp_admin_email": "hello@draggonnb.example",
+        "smtp_sender_name": "DraggonnB",
+    }
+    assert auth["site_url"] == f"{sandbox.url}/vercel/sites/kloof-coffee.draggonnb.app"
+    assert auth["disable_signup"] is True
 
 
 async def test_a_first_person_whom_the_database_does_not_know_becomes_its_owner(desk: Desk, sandbox: Sandbox) -> None:

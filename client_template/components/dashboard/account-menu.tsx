@@ -27,7 +27,6 @@ export function AccountMenu({ isWide = false }: { isWide?: boolean }) {
       <form ref={form} action="/auth/logout" method="post" hidden />
       <DropdownMenu>
         <DropdownMenuTrigger
-          aria-label={`Account of ${name}`}
           className={cn(
             "flex cursor-pointer items-center gap-3 rounded-lg text-left hover:bg-surface-muted data-[state=open]:bg-surface-muted",
             isWide ? "w-full p-2" : "size-10 justify-center",
@@ -39,6 +38,7 @@ export function AccountMenu({ isWide = false }: { isWide?: boolean }) {
           >
             {initials(name)}
           </span>
+          <span className="sr-only">Account of {isWide ? null : name}</span>
           {isWide ? (
             <>
               <span className="min-w-0 flex-1">
