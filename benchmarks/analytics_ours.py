@@ -13,9 +13,9 @@ from benchmarks.publish_costs import tell
 from draggonnb_pipelines.domain.reports import PartitionKey, StepReport
 from draggonnb_pipelines.resources.stack import Stack, open_stack, utc_now
 from draggonnb_pipelines.settings import load_settings
-from draggonnb_pipelines.workflows.analytics_agenda import clients_to_measure
-from draggonnb_pipelines.workflows.collection import collect_metrics
-from draggonnb_pipelines.workflows.snapshots import take_snapshots
+from draggonnb_pipelines.workflows.analytics.analytics_agenda import clients_to_measure
+from draggonnb_pipelines.workflows.analytics.collection import collect_metrics
+from draggonnb_pipelines.workflows.analytics.snapshots import take_snapshots
 
 
 def main() -> None:

@@ -35,7 +35,7 @@ from draggonnb_pipelines.partitions import key
 from draggonnb_pipelines.resources.embedded_postgres import embedded_server
 from draggonnb_pipelines.resources.postgres import dsn_for
 from draggonnb_pipelines.resources.stack import open_stack
-from draggonnb_pipelines.workflows.snapshots import take_snapshots
+from draggonnb_pipelines.workflows.analytics.snapshots import take_snapshots
 from tests.stories.system import System, running_system
 
 CLIENTS, DAYS = map(int, os.environ.get("DRAGGONNB_BENCH_BACKFILL", "50,30").split(","))

@@ -12,8 +12,8 @@ from uuid import uuid4
 from benchmarks.publish_costs import tell
 from draggonnb_pipelines.resources.stack import open_stack
 from draggonnb_pipelines.settings import load_settings
-from draggonnb_pipelines.workflows.agenda import AGENDA
-from draggonnb_pipelines.workflows.publishing import CLIENTS_A_RUN, publish_due
+from draggonnb_pipelines.workflows.publishing.agenda import AGENDA
+from draggonnb_pipelines.workflows.publishing.publishing import CLIENTS_A_RUN, publish_due
 
 
 def main() -> None:

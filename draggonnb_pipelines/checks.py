@@ -13,7 +13,7 @@ from draggonnb_pipelines.resources.bindings import MasterQueries
 from draggonnb_pipelines.resources.postgres import Connection
 from draggonnb_pipelines.sql import load_queries
 from draggonnb_pipelines.tenant_events import to_dagster_metadata
-from draggonnb_pipelines.workflows import lead_analyses, proposals
+from draggonnb_pipelines.workflows.leads import lead_analyses, proposals
 
 INBOX = load_queries("inbox")
 LEDGER = load_queries("ledger")

@@ -13,11 +13,11 @@ from draggonnb_pipelines.dagster_instance import PG_URL_VARIABLE
 from draggonnb_pipelines.event_retention import prune_asset_events
 from draggonnb_pipelines.resources.bindings import MasterQueries, RunStack
 from draggonnb_pipelines.settings import load_settings
-from draggonnb_pipelines.workflows.message_requests import deliver_requests
-from draggonnb_pipelines.workflows.message_statuses import apply_all_statuses
-from draggonnb_pipelines.workflows.message_templates import watch_templates
-from draggonnb_pipelines.workflows.publish_questions import act_on_row
-from draggonnb_pipelines.workflows.stack_care import care_for_stacks
+from draggonnb_pipelines.workflows.messages.message_requests import deliver_requests
+from draggonnb_pipelines.workflows.messages.message_statuses import apply_all_statuses
+from draggonnb_pipelines.workflows.messages.message_templates import watch_templates
+from draggonnb_pipelines.workflows.provisioning.stack_care import care_for_stacks
+from draggonnb_pipelines.workflows.publishing.publish_questions import act_on_row
 from draggonnb_pipelines.workflows.tending import tend_clients
 
 # The inbox itself hands rows out again when a run dies; a retry of the run would only meet an empty batch.

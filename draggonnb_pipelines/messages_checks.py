@@ -9,9 +9,9 @@ from draggonnb_pipelines.domain.reports import CheckOutcome
 from draggonnb_pipelines.resources.bindings import MasterQueries, RunStack
 from draggonnb_pipelines.settings import load_settings
 from draggonnb_pipelines.tenant_events import to_dagster_metadata
-from draggonnb_pipelines.workflows.message_templates import templates_outcome
-from draggonnb_pipelines.workflows.open_alerts import alerts_outcome
-from draggonnb_pipelines.workflows.unsent_messages import messages_outcome
+from draggonnb_pipelines.workflows.messages.message_templates import templates_outcome
+from draggonnb_pipelines.workflows.messages.open_alerts import alerts_outcome
+from draggonnb_pipelines.workflows.messages.unsent_messages import messages_outcome
 
 
 @dg.asset_check(asset="weekly_reports", description="Every WhatsApp template that we send is approved.")

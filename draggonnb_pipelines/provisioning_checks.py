@@ -9,7 +9,7 @@ from draggonnb_pipelines.resources.bindings import MasterQueries, RunStack
 from draggonnb_pipelines.resources.postgres import Connection
 from draggonnb_pipelines.sql import load_queries
 from draggonnb_pipelines.tenant_events import to_dagster_metadata
-from draggonnb_pipelines.workflows.orphans import as_check, compare_with_vendors
+from draggonnb_pipelines.workflows.provisioning.orphans import as_check, compare_with_vendors
 
 PROVISIONING = load_queries("provisioning")
 

@@ -26,8 +26,8 @@ from draggonnb_pipelines.domain.organizations import Organization
 from draggonnb_pipelines.domain.publishing import Platform
 from draggonnb_pipelines.resources.stack import Stack, open_stack
 from draggonnb_pipelines.settings import Settings
-from draggonnb_pipelines.workflows.accounts import connect_account
 from draggonnb_pipelines.workflows.organizations import NewOrganization, create_organization
+from draggonnb_pipelines.workflows.publishing.accounts import connect_account
 
 CLIENT = NewOrganization("kloof-coffee", "Kloof Coffee", "owner@kloof-coffee.example")
 WEEKS = 6

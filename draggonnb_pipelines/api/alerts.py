@@ -2,8 +2,8 @@
 
 Lives here: which page or notice belongs to which state. Opening the page changes nothing, since mail scanners open
 every link; only its button answers.
-Not here: what a token stands for and the answer itself (`workflows/acknowledgements.py`), what all public pages have
-in common (`pages.py`).
+Not here: what a token stands for and the answer itself (`workflows/messages/acknowledgements.py`), what all public
+pages have in common (`pages.py`).
 """
 
 from datetime import datetime
@@ -15,8 +15,8 @@ from starlette.responses import HTMLResponse, Response
 
 from draggonnb_pipelines.api import pages
 from draggonnb_pipelines.domain.reports import is_web_address
-from draggonnb_pipelines.workflows.acknowledgements import OpenedAlert, acknowledge, open_alert
-from draggonnb_pipelines.workflows.proposal_page import local_day
+from draggonnb_pipelines.workflows.leads.proposal_page import local_day
+from draggonnb_pipelines.workflows.messages.acknowledgements import OpenedAlert, acknowledge, open_alert
 
 router = APIRouter(tags=["alerts"])
 

@@ -1,7 +1,7 @@
 """POST /webhook/{slug}/analytics: a client asks for fresh numbers.
 
 Lives here: the identity of such a wish, and when its numbers come. Not here: who may send, and the storing
-(`webhooks.py`), taking wishes up (`workflows/fresh_numbers.py`).
+(`webhooks.py`), taking wishes up (`workflows/analytics/fresh_numbers.py`).
 """
 
 from collections.abc import Callable
@@ -23,7 +23,7 @@ from draggonnb_pipelines.domain.organizations import Organization
 from draggonnb_pipelines.domain.submissions import SubmissionRefused
 from draggonnb_pipelines.resources.inbox import sealed_delivery
 from draggonnb_pipelines.resources.postgres import MasterDb
-from draggonnb_pipelines.workflows.fresh_numbers import FRESH
+from draggonnb_pipelines.workflows.analytics.fresh_numbers import FRESH
 
 
 class AnalyticsWebhook:

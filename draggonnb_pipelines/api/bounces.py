@@ -1,7 +1,7 @@
 """POST /webhooks/mail/bounces: the mail server hands over reports of non-delivery, one raw mail a call.
 
 Lives here: who may send them, and the answers. Not here: reading a report (`domain/bounces.py`), what it changes
-(`workflows/refused_addresses.py`).
+(`workflows/messages/refused_addresses.py`).
 """
 
 import hmac
@@ -18,7 +18,7 @@ from draggonnb_pipelines.api.security import RateLimiter, network_of
 from draggonnb_pipelines.domain.bounces import read_bounce
 from draggonnb_pipelines.errors import TenantUnavailable
 from draggonnb_pipelines.settings import Settings
-from draggonnb_pipelines.workflows.refused_addresses import apply_bounce
+from draggonnb_pipelines.workflows.messages.refused_addresses import apply_bounce
 
 MAX_BODY_BYTES = 1024 * 1024  # a report quotes the mail that came back, perhaps with its files
 router = APIRouter(tags=["webhooks"])

@@ -1,7 +1,7 @@
 """From an accepted proposal to PayFast's page and back: choosing a plan, paying, and what happens then.
 
 Lives here: which page or notice belongs to which state. Not here: what a choice or a token stands for
-(`workflows/checkouts.py`), PayFast's notices (`payfast.py`), what all public pages have in common (`pages.py`).
+(`workflows/billing/checkouts.py`), PayFast's notices (`payfast.py`), what all public pages have in common (`pages.py`).
 
 No page says that a payment arrived because a browser does: only a notice that was believed makes a checkout paid.
 """
@@ -23,7 +23,7 @@ from draggonnb_pipelines.domain.provisioning import STEPS
 from draggonnb_pipelines.domain.usage import zone_of
 from draggonnb_pipelines.resources.postgres import MasterDb, Tenants
 from draggonnb_pipelines.settings import Settings
-from draggonnb_pipelines.workflows.checkouts import (
+from draggonnb_pipelines.workflows.billing.checkouts import (
     PlacedCheckout,
     buyer_of,
     checkout_token,
@@ -34,7 +34,7 @@ from draggonnb_pipelines.workflows.checkouts import (
     plans_on_offer,
     proposal_path,
 )
-from draggonnb_pipelines.workflows.proposal_page import day, money
+from draggonnb_pipelines.workflows.leads.proposal_page import day, money
 
 REFUSED_CHOICES = {"unknown": 422, "withdrawn": 409, "unsellable": 409, "changed": 409}
 # The steps as a client would call them, in the order of STEPS.

@@ -24,7 +24,7 @@ from draggonnb_pipelines.domain.message_requests import (
     Role,
 )
 from draggonnb_pipelines.domain.publishing import Platform
-from draggonnb_pipelines.workflows.proposal_page import stylesheet
+from draggonnb_pipelines.workflows.leads.proposal_page import stylesheet
 
 _ANSWER = {
     "type": "object",

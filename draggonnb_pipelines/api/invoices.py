@@ -1,7 +1,7 @@
 """GET /invoices/{token}: an invoice as PDF, for whoever was sent its address.
 
-Lives here: what a token stands for. Not here: issuing and the PDF (`workflows/invoices.py`), what all public pages
-have in common (`pages.py`).
+Lives here: what a token stands for. Not here: issuing and the PDF (`workflows/billing/invoices.py`), what all public
+pages have in common (`pages.py`).
 """
 
 import hashlib

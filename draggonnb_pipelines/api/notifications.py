@@ -1,7 +1,8 @@
 """POST /webhook/{slug}/notifications: an organization's own automation sends a message to its people or contacts.
 
 Lives here: the identity of such a request. Not here: who may send, and the storing (`webhooks.py`), what a request may
-say (`domain/message_requests.py`), whether the people exist and agreed (`workflows/message_requests.py`, the outbox).
+say (`domain/message_requests.py`), whether the people exist and agreed (`workflows/messages/message_requests.py`, the
+outbox).
 """
 
 from collections.abc import Callable

@@ -24,7 +24,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from draggonnb_pipelines.api.bodies import parse_body, read_body
 from draggonnb_pipelines.api.security import RateLimiter, network_of
 from draggonnb_pipelines.errors import TenantUnavailable
-from draggonnb_pipelines.workflows.proposal_page import style_of, stylesheet
+from draggonnb_pipelines.workflows.leads.proposal_page import style_of, stylesheet
 
 MAX_FORM_BYTES = 16 * 1024
 # What a page's databases may answer with where they are away for a while.

@@ -1,8 +1,8 @@
 """POST /webhooks/payfast: where PayFast tells of payments.
 
 Lives here: the raw body, sealed and stored before anybody reads it. Not here: whether it is believed, and what it
-changes (`workflows/payments.py`): a sensor finds the stored row. PayFast repeats a notice until it gets a 200, so
-nothing may come before the answer that can take long or fail for the notice's own sake.
+changes (`workflows/billing/payments.py`): a sensor finds the stored row. PayFast repeats a notice until it gets a
+200, so nothing may come before the answer that can take long or fail for the notice's own sake.
 """
 
 import hashlib

@@ -1,8 +1,8 @@
 """GET /proposals/{token} and its acceptance: the one page of ours that a client's prospect sees.
 
 Lives here: what a token stands for, the state of the offer, recording the acceptance.
-Not here: what the page says (`workflows/proposal_page.py`), who made the link (`workflows/proposals.py`), what all
-public pages have in common (`pages.py`), plans and payment (`checkouts.py`).
+Not here: what the page says (`workflows/leads/proposal_page.py`), who made the link (`workflows/leads/proposals.py`),
+what all public pages have in common (`pages.py`), plans and payment (`checkouts.py`).
 """
 
 import hashlib
@@ -23,7 +23,7 @@ from draggonnb_pipelines.domain.contact_details import Unusable, email_address, 
 from draggonnb_pipelines.domain.organizations import AGENCY_SLUG, Organization
 from draggonnb_pipelines.resources.postgres import MasterDb, Tenants
 from draggonnb_pipelines.sql import load_queries
-from draggonnb_pipelines.workflows.proposal_page import DECISION_MARK, local_day
+from draggonnb_pipelines.workflows.leads.proposal_page import DECISION_MARK, local_day
 
 ORGANIZATIONS = load_queries("organizations")
 PROPOSALS = load_queries("proposals")

@@ -1,7 +1,7 @@
 """GET /reports/{token}: a weekly report for whoever was sent its address, and its charts and PDF below it.
 
-Lives here: serving what is stored. Not here: what a token stands for (`workflows/report_links.py`), writing the report
-(`workflows/weekly_reports.py`), what all public pages have in common (`pages.py`).
+Lives here: serving what is stored. Not here: what a token stands for (`workflows/analytics/report_links.py`), writing
+the report (`workflows/analytics/weekly_reports.py`), what all public pages have in common (`pages.py`).
 """
 
 from typing import Any
@@ -12,8 +12,8 @@ from starlette.responses import HTMLResponse, Response
 
 from draggonnb_pipelines.api import pages
 from draggonnb_pipelines.sql import load_queries
-from draggonnb_pipelines.workflows.report_links import open_link
-from draggonnb_pipelines.workflows.report_pages import FILES_MARK
+from draggonnb_pipelines.workflows.analytics.report_links import open_link
+from draggonnb_pipelines.workflows.analytics.report_pages import FILES_MARK
 
 REPORTS = load_queries("reports")
 router = APIRouter(tags=["reports"])

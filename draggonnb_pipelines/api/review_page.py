@@ -15,8 +15,8 @@ from zoneinfo import ZoneInfo
 from draggonnb_pipelines.api.pages import environment
 from draggonnb_pipelines.domain.publishing import Platform
 from draggonnb_pipelines.domain.x_length import weighted_length
-from draggonnb_pipelines.workflows.proposal_page import local_day
-from draggonnb_pipelines.workflows.review_decisions import Review, State
+from draggonnb_pipelines.workflows.content.review_decisions import Review, State
+from draggonnb_pipelines.workflows.leads.proposal_page import local_day
 
 WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 PUBLISHED = frozenset({"published", "partly_published"})

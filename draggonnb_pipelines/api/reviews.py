@@ -1,8 +1,8 @@
 """GET /reviews/{token} and the answer to it: where a client approves a post without an account.
 
 Lives here: reading the answer, and which page or notice belongs to which state.
-Not here: what a token stands for and the decision itself (`workflows/review_decisions.py`), what the page shows of a
-post (`review_page.py`), what all public pages have in common (`pages.py`).
+Not here: what a token stands for and the decision itself (`workflows/content/review_decisions.py`), what the page
+shows of a post (`review_page.py`), what all public pages have in common (`pages.py`).
 """
 
 from dataclasses import dataclass, field
@@ -18,7 +18,7 @@ from draggonnb_pipelines.api.problems import Problem
 from draggonnb_pipelines.api.review_page import review_html
 from draggonnb_pipelines.domain.contact_details import Unusable, paragraphs
 from draggonnb_pipelines.resources.postgres import MasterDb, Tenants
-from draggonnb_pipelines.workflows.review_decisions import REVIEWS, Decision, Review, decide, open_review
+from draggonnb_pipelines.workflows.content.review_decisions import REVIEWS, Decision, Review, decide, open_review
 
 MAX_COMMENT_CHARS = 4000
 Answer = Literal["approve", "changes", "reject"]

@@ -1,7 +1,7 @@
 """GET and POST /unsubscribe/{token}: how a reader ends mails of a kind without an account (RFC 8058).
 
 Lives here: the page and the one click. GET changes nothing, since mail programs and scanners follow every link in a
-mail. Not here: what a token stands for and what is ended (`workflows/unsubscribing.py`).
+mail. Not here: what a token stands for and what is ended (`workflows/messages/unsubscribing.py`).
 """
 
 from fastapi import APIRouter
@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
 from draggonnb_pipelines.api import pages
-from draggonnb_pipelines.workflows.unsubscribing import Subscription, subscription_of, unsubscribe
+from draggonnb_pipelines.workflows.messages.unsubscribing import Subscription, subscription_of, unsubscribe
 
 router = APIRouter(tags=["unsubscribe"])
 

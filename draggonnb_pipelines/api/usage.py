@@ -1,7 +1,7 @@
 """GET /api/usage-metrics: how far an organization's plan is used, for its app and its automations.
 
 Lives here: the answer's shape. Not here: who may ask (`webhooks.py`: as for the webhooks), and what is counted
-(`workflows/usage_reading.py`).
+(`workflows/billing/usage_reading.py`).
 """
 
 from typing import Any
@@ -18,7 +18,7 @@ from draggonnb_pipelines.api.webhooks import FrontDoor
 from draggonnb_pipelines.domain.usage import METRICS, MetricUse, zone_of
 from draggonnb_pipelines.errors import TenantUnavailable
 from draggonnb_pipelines.resources.postgres import MasterDb, Tenants
-from draggonnb_pipelines.workflows.usage_reading import read_usage
+from draggonnb_pipelines.workflows.billing.usage_reading import read_usage
 
 router = APIRouter(tags=["usage"])
 

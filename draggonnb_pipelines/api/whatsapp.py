@@ -1,7 +1,7 @@
 """GET and POST /webhooks/whatsapp: Meta's verification, and the statuses of the messages that we sent.
 
 Lives here: the check of Meta's signature, and one inbox row per status. Not here: what a status changes
-(`workflows/message_statuses.py`), incoming messages (answered, not kept).
+(`workflows/messages/message_statuses.py`), incoming messages (answered, not kept).
 """
 
 import hmac

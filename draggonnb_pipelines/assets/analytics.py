@@ -14,17 +14,17 @@ from draggonnb_pipelines.domain.reports import PartitionKey, StepReport
 from draggonnb_pipelines.partitions import organization_week
 from draggonnb_pipelines.resources.bindings import RunStack
 from draggonnb_pipelines.tenant_runs import TenantRun, tenant_asset, tenant_chain
-from draggonnb_pipelines.workflows.agency_report import report_on_agency
-from draggonnb_pipelines.workflows.analytics_agenda import (
+from draggonnb_pipelines.workflows.analytics.agency_report import report_on_agency
+from draggonnb_pipelines.workflows.analytics.analytics_agenda import (
     clients_to_measure,
     days_to_make_again,
     weeks_to_report,
 )
-from draggonnb_pipelines.workflows.collection import collect_metrics
-from draggonnb_pipelines.workflows.fresh_numbers import asked_in, close_requests, take_requests
-from draggonnb_pipelines.workflows.snapshot_reports import WITHOUT_READINGS
-from draggonnb_pipelines.workflows.snapshots import parts_of, take_snapshots
-from draggonnb_pipelines.workflows.weekly_reports import write_week_reports
+from draggonnb_pipelines.workflows.analytics.collection import collect_metrics
+from draggonnb_pipelines.workflows.analytics.fresh_numbers import asked_in, close_requests, take_requests
+from draggonnb_pipelines.workflows.analytics.snapshot_reports import WITHOUT_READINGS
+from draggonnb_pipelines.workflows.analytics.snapshots import parts_of, take_snapshots
+from draggonnb_pipelines.workflows.analytics.weekly_reports import write_week_reports
 
 GROUP = "analytics"
 OWNERS = ["team:analytics"]

@@ -9,13 +9,13 @@ from draggonnb_pipelines.domain.reports import PartitionKey, StepReport
 from draggonnb_pipelines.errors import VendorError
 from draggonnb_pipelines.resources.bindings import RunStack
 from draggonnb_pipelines.tenant_runs import TenantRun, tenant_asset, tenant_chain
-from draggonnb_pipelines.workflows.books import compare_books, read_history
-from draggonnb_pipelines.workflows.invoices import invoice_payments
+from draggonnb_pipelines.workflows.billing.books import compare_books, read_history
+from draggonnb_pipelines.workflows.billing.invoices import invoice_payments
+from draggonnb_pipelines.workflows.billing.payments import take_notices
+from draggonnb_pipelines.workflows.billing.subscription_orders import carry_out_orders
+from draggonnb_pipelines.workflows.billing.subscriptions import tend_subscriptions
+from draggonnb_pipelines.workflows.billing.usage_metrics import report_usage
 from draggonnb_pipelines.workflows.organizations import known_slugs
-from draggonnb_pipelines.workflows.payments import take_notices
-from draggonnb_pipelines.workflows.subscription_orders import carry_out_orders
-from draggonnb_pipelines.workflows.subscriptions import tend_subscriptions
-from draggonnb_pipelines.workflows.usage_metrics import report_usage
 
 GROUP = "billing"
 CHAIN = "keep_the_books"

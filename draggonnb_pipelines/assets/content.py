@@ -19,10 +19,10 @@ from draggonnb_pipelines.assets.publishing import due_keys, published_posts
 from draggonnb_pipelines.domain.reports import PartitionKey, StepReport
 from draggonnb_pipelines.resources.bindings import RunStack
 from draggonnb_pipelines.tenant_runs import TenantRun, tenant_asset, tenant_chain
-from draggonnb_pipelines.workflows import content as content_steps
-from draggonnb_pipelines.workflows import content_reports
-from draggonnb_pipelines.workflows.content_batches import ContentBatch
-from draggonnb_pipelines.workflows.content_writing import content_prompt, generate_posts
+from draggonnb_pipelines.workflows.content import content as content_steps
+from draggonnb_pipelines.workflows.content import content_reports
+from draggonnb_pipelines.workflows.content.content_batches import ContentBatch
+from draggonnb_pipelines.workflows.content.content_writing import content_prompt, generate_posts
 
 
 def chosen_keys(run: TenantRun[ContentRun], stack: RunStack) -> Iterable[PartitionKey]:

@@ -13,11 +13,11 @@ from pydantic import Field
 from draggonnb_pipelines.domain.reports import PartitionKey, StepReport
 from draggonnb_pipelines.resources.bindings import RunStack
 from draggonnb_pipelines.tenant_runs import TenantRun, tenant_asset, tenant_chain
-from draggonnb_pipelines.workflows import lead_analyses, notifications, reprocessing
-from draggonnb_pipelines.workflows import leads as lead_steps
-from draggonnb_pipelines.workflows import proposals as proposal_steps
-from draggonnb_pipelines.workflows.lead_batches import Batch, DayBatch, InboxBatch, Outcome
-from draggonnb_pipelines.workflows.lead_reports import report_step
+from draggonnb_pipelines.workflows.leads import lead_analyses, notifications, reprocessing
+from draggonnb_pipelines.workflows.leads import leads as lead_steps
+from draggonnb_pipelines.workflows.leads import proposals as proposal_steps
+from draggonnb_pipelines.workflows.leads.lead_batches import Batch, DayBatch, InboxBatch, Outcome
+from draggonnb_pipelines.workflows.leads.lead_reports import report_step
 
 GROUP = "leads"
 OWNERS = ["team:sales"]

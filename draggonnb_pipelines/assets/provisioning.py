@@ -7,8 +7,8 @@ from draggonnb_pipelines.domain.reports import PartitionKey, StepReport
 from draggonnb_pipelines.partitions import organizations
 from draggonnb_pipelines.resources.bindings import RunStack
 from draggonnb_pipelines.tenant_runs import TenantRun, TenantStep, tenant_asset, tenant_chain
-from draggonnb_pipelines.workflows.provisioning import take_waiting
-from draggonnb_pipelines.workflows.provisioning_reports import set_up
+from draggonnb_pipelines.workflows.provisioning.provisioning import take_waiting
+from draggonnb_pipelines.workflows.provisioning.provisioning_reports import set_up
 
 GROUP = "provisioning"
 CHAIN = "set_up_stacks"

@@ -6,8 +6,8 @@ from draggonnb_pipelines.assets.content_runs import CHECKS, GROUP, OWNERS, Conte
 from draggonnb_pipelines.domain.reports import PartitionKey, StepReport
 from draggonnb_pipelines.resources.bindings import RunStack
 from draggonnb_pipelines.tenant_runs import TenantRun, tenant_asset
-from draggonnb_pipelines.workflows import publishing
-from draggonnb_pipelines.workflows.publish_reports import report_published
+from draggonnb_pipelines.workflows.publishing import publishing
+from draggonnb_pipelines.workflows.publishing.publish_reports import report_published
 
 
 def due_keys(run: TenantRun[ContentRun], stack: RunStack) -> Mapping[PartitionKey, frozenset[str]]:

@@ -1,8 +1,8 @@
 """`draggonnb account connect | list | refresh | disconnect`.
 
 Lives here: reading tokens from a file, stdin or a prompt, and the output, which never shows one.
-Does not live here: what connecting means (`workflows/accounts.py`; it and the stack are imported by the verbs that
-need them, since the vendors' SDKs take a second to load).
+Does not live here: what connecting means (`workflows/publishing/accounts.py`; it and the stack are imported by the
+verbs that need them, since the vendors' SDKs take a second to load).
 """
 
 import asyncio
@@ -46,7 +46,7 @@ def connect(
     Raises:
         OperatorError: there is no token to read, or the plan has no place left; nothing was stored.
     """
-    from draggonnb_pipelines.workflows.accounts import connect_account
+    from draggonnb_pipelines.workflows.publishing.accounts import connect_account
 
     platform, external_id = Platform(platform_id), external_id.strip()
     if not 1 <= len(external_id) <= 200:
@@ -109,7 +109,7 @@ def refresh(slug: str, account_id: UUID) -> None:
     Raises:
         OperatorError: it was not renewed; says why and whether that mends itself.
     """
-    from draggonnb_pipelines.workflows.token_refresh import refresh_account
+    from draggonnb_pipelines.workflows.publishing.token_refresh import refresh_account
 
     with installation() as settings:
         report = asyncio.run(
@@ -130,7 +130,7 @@ def refresh(slug: str, account_id: UUID) -> None:
 
 def disconnect(slug: str, account_id: UUID) -> None:
     """Forget the tokens; the posts that wait for the account are named."""
-    from draggonnb_pipelines.workflows.accounts import disconnect_account
+    from draggonnb_pipelines.workflows.publishing.accounts import disconnect_account
 
     with installation() as settings:
         posts = asyncio.run(

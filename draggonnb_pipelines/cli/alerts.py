@@ -1,6 +1,7 @@
 """`draggonnb alerts list | ack`.
 
-Does not live here: who is told of an alert and when (`workflows/escalation.py`), the surface (`alert_verbs.py`).
+Does not live here: who is told of an alert and when (`workflows/messages/escalation.py`), the surface
+(`alert_verbs.py`).
 """
 
 import asyncio
@@ -13,8 +14,8 @@ from draggonnb_pipelines.cli.screen import cell, console, table
 from draggonnb_pipelines.cli.session import installation, session
 from draggonnb_pipelines.errors import OperatorError
 from draggonnb_pipelines.settings import Settings
-from draggonnb_pipelines.workflows.acknowledgements import ALERTS, acknowledge_in
-from draggonnb_pipelines.workflows.open_alerts import STEPS, open_alerts
+from draggonnb_pipelines.workflows.messages.acknowledgements import ALERTS, acknowledge_in
+from draggonnb_pipelines.workflows.messages.open_alerts import STEPS, open_alerts
 
 
 def show_open(slug: str | None) -> None:

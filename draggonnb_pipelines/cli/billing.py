@@ -1,7 +1,7 @@
 """`draggonnb billing show | pause | resume | cancel | change-plan | charge | card-link`.
 
 Lives here: placing an order and waiting for its end, and the output. Not here: what an order does
-(`workflows/subscription_orders.py`; it and the stack are imported by the verbs that need them).
+(`workflows/billing/subscription_orders.py`; it and the stack are imported by the verbs that need them).
 """
 
 import asyncio
@@ -120,7 +120,7 @@ async def _subscription_id(opened: Session, slug: str) -> Any:
 
 async def _ordered(settings: Settings, slug: str, verb: str, key: str, what: Mapping[str, Any]) -> dict[str, Any]:
     from draggonnb_pipelines.resources.stack import open_stack
-    from draggonnb_pipelines.workflows.subscription_orders import OrderRefused, carry_out_orders, place_order
+    from draggonnb_pipelines.workflows.billing.subscription_orders import OrderRefused, carry_out_orders, place_order
 
     async with session(settings) as opened:
         await _subscription_id(opened, slug)
@@ -138,7 +138,7 @@ async def _ordered(settings: Settings, slug: str, verb: str, key: str, what: Map
 
 async def _card_link(settings: Settings, slug: str) -> str:
     from draggonnb_pipelines.resources.stack import open_stack
-    from draggonnb_pipelines.workflows.subscription_changes import open_token
+    from draggonnb_pipelines.workflows.billing.subscription_changes import open_token
 
     async with session(settings) as opened:
         subscription_id = await _subscription_id(opened, slug)

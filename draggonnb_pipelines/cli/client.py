@@ -26,9 +26,9 @@ from draggonnb_pipelines.domain.publishing import Platform
 from draggonnb_pipelines.errors import OperatorError
 from draggonnb_pipelines.resources.stack import open_stack
 from draggonnb_pipelines.settings import Settings, load_settings
-from draggonnb_pipelines.workflows.accounts import connect_account
-from draggonnb_pipelines.workflows.provisioning import client_of
-from draggonnb_pipelines.workflows.stack_ledger import PROVISIONING
+from draggonnb_pipelines.workflows.provisioning.provisioning import client_of
+from draggonnb_pipelines.workflows.provisioning.stack_ledger import PROVISIONING
+from draggonnb_pipelines.workflows.publishing.accounts import connect_account
 
 NEEDED = ("github", "payfast", "supabase", "vercel", "n8n")
 POSTGREST = "VENDOR_SANDBOX_POSTGREST"

@@ -32,12 +32,12 @@ from draggonnb_pipelines.resources.stack import open_stack
 from draggonnb_pipelines.resources.vault import Vault
 from draggonnb_pipelines.settings import Settings, load_settings
 from draggonnb_pipelines.sql import load_queries
+from draggonnb_pipelines.workflows.leads.proposals import proposal_url
 from draggonnb_pipelines.workflows.organizations import (
     CreatedOrganization,
     NewOrganization,
     create_organization,
 )
-from draggonnb_pipelines.workflows.proposals import proposal_url
 
 INBOX = load_queries("inbox")
 LEADS = load_queries("leads")

@@ -18,10 +18,10 @@ from draggonnb_pipelines.errors import OperatorError
 from draggonnb_pipelines.resources.stack import Stack, open_stack
 from draggonnb_pipelines.settings import Settings
 from draggonnb_pipelines.sql import load_queries
+from draggonnb_pipelines.workflows.leads.proposals import proposal_url
 from draggonnb_pipelines.workflows.organizations import CreatedOrganization
-from draggonnb_pipelines.workflows.proposals import proposal_url
-from draggonnb_pipelines.workflows.provisioning import client_of
-from draggonnb_pipelines.workflows.stack_ledger import PROVISIONING, Ledger
+from draggonnb_pipelines.workflows.provisioning.provisioning import client_of
+from draggonnb_pipelines.workflows.provisioning.stack_ledger import PROVISIONING, Ledger
 
 INBOX = load_queries("inbox")
 LEADS = load_queries("leads")

@@ -19,8 +19,8 @@ from draggonnb_pipelines.errors import OperatorError
 from draggonnb_pipelines.resources.stack import Stack, open_stack
 from draggonnb_pipelines.settings import Settings
 from draggonnb_pipelines.sql import load_queries
-from draggonnb_pipelines.workflows.accounts import connect_account
 from draggonnb_pipelines.workflows.organizations import CreatedOrganization
+from draggonnb_pipelines.workflows.publishing.accounts import connect_account
 
 DEMO = load_queries("demo")
 PATIENCE_SECONDS = 120

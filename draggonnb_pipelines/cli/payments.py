@@ -1,6 +1,6 @@
 """`draggonnb billing payments | settle | recheck`: money for which there was no place, and what a person did about it.
 
-Not here: what an answer does (`workflows/payment_answers.py`), the surface (`billing_verbs.py`).
+Not here: what an answer does (`workflows/billing/payment_answers.py`), the surface (`billing_verbs.py`).
 """
 
 import asyncio
@@ -12,9 +12,9 @@ from draggonnb_pipelines.cli.inbox import operator
 from draggonnb_pipelines.cli.screen import cell, console, table
 from draggonnb_pipelines.cli.session import installation, session
 from draggonnb_pipelines.settings import Settings
-from draggonnb_pipelines.workflows.payment_alerts import described
-from draggonnb_pipelines.workflows.payment_answers import check_payment_again, settle_payment
-from draggonnb_pipelines.workflows.payment_effects import PAYMENTS
+from draggonnb_pipelines.workflows.billing.payment_alerts import described
+from draggonnb_pipelines.workflows.billing.payment_answers import check_payment_again, settle_payment
+from draggonnb_pipelines.workflows.billing.payment_effects import PAYMENTS
 
 ROWS_SHOWN = 100
 REFUSED_FOR = timedelta(days=7)

@@ -1,6 +1,7 @@
 """`draggonnb publish queue | review | answer | undo | resume`.
 
-Does not live here: what an answer means (`workflows/publish_questions.py`), the surface (`publish_verbs.py`).
+Does not live here: what an answer means (`workflows/publishing/publish_questions.py`), the surface
+(`publish_verbs.py`).
 """
 
 import asyncio
@@ -14,8 +15,8 @@ from draggonnb_pipelines.domain.organizations import Organization
 from draggonnb_pipelines.errors import OperatorError
 from draggonnb_pipelines.resources.stack import open_stack
 from draggonnb_pipelines.settings import Settings
-from draggonnb_pipelines.workflows.agenda import AGENDA
-from draggonnb_pipelines.workflows.publish_questions import QUESTIONS, act_on_row
+from draggonnb_pipelines.workflows.publishing.agenda import AGENDA
+from draggonnb_pipelines.workflows.publishing.publish_questions import QUESTIONS, act_on_row
 
 VENDORS = ("meta", "linkedin", "x")
 _STYLES = {"published": "green", "refused": "red", "needs_review": "yellow", "unknown": "yellow", "calling": "cyan"}

@@ -15,7 +15,7 @@ from draggonnb_pipelines.cli.session import ORGANIZATIONS, installation
 from draggonnb_pipelines.errors import OperatorError
 from draggonnb_pipelines.resources.stack import Stack, open_stack
 from draggonnb_pipelines.settings import Settings
-from draggonnb_pipelines.workflows.reprocessing import keys_with_leads, request_reprocessing
+from draggonnb_pipelines.workflows.leads.reprocessing import keys_with_leads, request_reprocessing
 
 
 def reprocess(organizations: Sequence[str], *, everyone: bool, from_day: date, to_day: date) -> None:

@@ -1,7 +1,7 @@
 """The doctor's probes of PayFast and of the vendors of clients' stacks: Supabase, GitHub, Vercel, n8n.
 
-They only read. Does not live here: what is looked at (`workflows/stack_access.py`, `supabase_access.py`), the other
-vendors (`network_probes.py`, `service_probes.py`).
+They only read. Does not live here: what is looked at (`workflows/provisioning/stack_access.py`,
+`supabase_access.py`), the other vendors (`network_probes.py`, `service_probes.py`).
 """
 
 from collections.abc import Awaitable
@@ -13,8 +13,8 @@ from draggonnb_pipelines.errors import VendorError
 from draggonnb_pipelines.resources.http import HttpDoor
 from draggonnb_pipelines.resources.vendors import build_github, build_n8n, build_payfast, build_supabase, build_vercel
 from draggonnb_pipelines.settings import Settings
-from draggonnb_pipelines.workflows.stack_access import look_at_github, look_at_n8n, look_at_vercel
-from draggonnb_pipelines.workflows.supabase_access import look_at_supabase
+from draggonnb_pipelines.workflows.provisioning.stack_access import look_at_github, look_at_n8n, look_at_vercel
+from draggonnb_pipelines.workflows.provisioning.supabase_access import look_at_supabase
 
 
 async def payfast(settings: Settings) -> Finding:

@@ -1,7 +1,7 @@
 """`draggonnb tenant show` (the stack below the organization) `| abort | suspend | resume | offboard | erase`.
 
-Does not live here: what each of them does (`workflows/removal.py`, `standing.py`, `offboarding.py`, `erasure.py`), the
-surface (`stack_verbs.py`).
+Does not live here: what each of them does (`workflows/provisioning/removal.py`, `standing.py`, `offboarding.py`,
+`erasure.py`), the surface (`stack_verbs.py`).
 """
 
 import asyncio
@@ -56,7 +56,7 @@ def show_resources(rows: Sequence[Mapping[str, Any]]) -> None:
 
 def abort(slug: str, *, yes: bool) -> None:
     """Give up setting a client up."""
-    from draggonnb_pipelines.workflows import removal
+    from draggonnb_pipelines.workflows.provisioning import removal
 
     _confirm(slug, "everything that was made for it is removed; payments, invoices and the audit log stay", yes=yes)
     rows = _run(lambda stack: removal.abort(stack, slug, by=_by()))
@@ -66,7 +66,7 @@ def abort(slug: str, *, yes: bool) -> None:
 
 def change_standing(slug: str, *, serve: bool, reason: str, yes: bool) -> None:
     """Suspend a client, or serve it again."""
-    from draggonnb_pipelines.workflows import standing
+    from draggonnb_pipelines.workflows.billing import standing
 
     if not serve:
         _confirm(slug, "its webhooks refuse, and nothing is published; what waits stays", yes=yes)
@@ -78,7 +78,7 @@ def change_standing(slug: str, *, serve: bool, reason: str, yes: bool) -> None:
 
 def offboard(slug: str, *, reason: str, yes: bool) -> None:
     """Begin the end, or go on after an interruption."""
-    from draggonnb_pipelines.workflows import offboarding
+    from draggonnb_pipelines.workflows.provisioning import offboarding
 
     _confirm(slug, "it is not served any more, and erased in 30 days unless that is withdrawn", yes=yes)
     row = _run(lambda stack: offboarding.offboard(stack, slug, by=_by(), reason=reason))
@@ -93,7 +93,7 @@ def offboard(slug: str, *, reason: str, yes: bool) -> None:
 
 def withdraw(slug: str) -> None:
     """The client stays."""
-    from draggonnb_pipelines.workflows import offboarding
+    from draggonnb_pipelines.workflows.provisioning import offboarding
 
     is_new = _run(lambda stack: offboarding.withdraw(stack, slug, by=_by()))
     console().print(cell(f"{slug} stays" if is_new else f"{slug} stayed already", "green"))
@@ -101,8 +101,8 @@ def withdraw(slug: str) -> None:
 
 def erase(slug: str, *, yes: bool) -> None:
     """Erase a client whose days of grace are over, and show the certificate."""
-    from draggonnb_pipelines.workflows import erasure
-    from draggonnb_pipelines.workflows.erasure_certificate import as_markdown
+    from draggonnb_pipelines.workflows.provisioning import erasure
+    from draggonnb_pipelines.workflows.provisioning.erasure_certificate import as_markdown
 
     _confirm(slug, "everything of it is erased for ever, and its key destroyed", yes=yes)
     certificate = _run(lambda stack: erasure.erase(stack, slug, by=_by()))
@@ -122,7 +122,7 @@ def _run(work: Callable[[Stack], Awaitable[T]]) -> T:
     Raises:
         OperatorError: the moment took longer than our patience; nothing is lost.
     """
-    from draggonnb_pipelines.workflows.stack_ledger import NotYet
+    from draggonnb_pipelines.workflows.provisioning.stack_ledger import NotYet
 
     async def attempts(stack: Stack) -> T:
         ends = time.monotonic() + PATIENCE_SECONDS

@@ -1,8 +1,8 @@
 """What a platform says about the tokens of a connected account, and what we keep of them.
 
 Lives here: the words that adapters answer with, the stored credentials, what a refusal means for an account.
-Does not live here: the calls (`resources/x.py` and its neighbours), where tokens are stored (`workflows/accounts.py`)
-and when they are refreshed (`workflows/token_refresh.py`).
+Does not live here: the calls (`resources/x.py` and its neighbours), where tokens are stored
+(`workflows/publishing/accounts.py`) and when they are refreshed (`workflows/publishing/token_refresh.py`).
 """
 
 import json

@@ -1,7 +1,7 @@
 """Do the books agree? One payment's three entries, and what is wrong where they differ.
 
 Lives here: the comparison, to the cent. Pure. Not here: reading the entries and keeping the findings
-(`workflows/books.py`).
+(`workflows/billing/books.py`).
 """
 
 from collections.abc import Sequence

@@ -1,7 +1,7 @@
 """Reports of non-delivery: what a mail server says that it could not deliver after it had taken the mail.
 
 Lives here: reading such a report (RFC 3464 in the frame of RFC 6522). Not here: what becomes of the mail
-(`workflows/refused_addresses.py`).
+(`workflows/messages/refused_addresses.py`).
 """
 
 import re

@@ -1,7 +1,7 @@
 """What a client's app is told about its client: the one file in its repository, and the names of its variables.
 
 Lives here: their shape, their defaults, the bytes that are committed. Not here: when they are committed or set
-(`workflows/github_repo.py`, `workflows/environment.py`), secrets of any kind.
+(`workflows/provisioning/github_repo.py`, `workflows/provisioning/environment.py`), secrets of any kind.
 """
 
 import json

@@ -1,7 +1,7 @@
 """What a client brought in and what it cost in a week, and what is left of it: the arithmetic of the agency's report.
 
 Lives here: shares of a week by whole days, in exact decimals. Pure. Not here: where the figures come from
-(`workflows/client_costs.py`), the report over all clients (`workflows/agency_report.py`).
+(`workflows/analytics/client_costs.py`), the report over all clients (`workflows/analytics/agency_report.py`).
 """
 
 from collections.abc import Iterable

@@ -2,7 +2,7 @@
 
 Lives here: `ContentSubmission`, which the API seals into the inbox and the content workflow reads back, and how the
 senders' names for its fields become one. Not here: whether accounts, templates and files exist
-(`workflows/content_checks.py`), and what platforms take (`post_rules.py`).
+(`workflows/content/content_checks.py`), and what platforms take (`post_rules.py`).
 """
 
 import re

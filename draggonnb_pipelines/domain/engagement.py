@@ -2,7 +2,7 @@
 
 Lives here: totals, gains, rates, platforms, weekdays and hours, growth, and the readings behind them. Does not live
 here: which reading is a day's value (`daily_values.py`), best times (`posting_times.py`), what is unusual
-(`anomalies.py`), what is missing (`missing_figures.py`), storing and versions (`workflows/snapshots.py`).
+(`anomalies.py`), what is missing (`missing_figures.py`), storing and versions (`workflows/analytics/snapshots.py`).
 
 The same readings give the same figures, whatever range they are made in: a range reads more days, never other rules.
 """

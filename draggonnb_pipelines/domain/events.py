@@ -1,8 +1,8 @@
 """The catalogue of events: what people may be told of, on which channels, and what they may choose about it.
 
 Lives here: every kind of news that the system knows, as data, and what a reader's preferences make of it. Not here:
-the words of a notice (the workflow that tells it), its rows (`workflows/deliveries.py`), the sending
-(`workflows/outbox.py`).
+the words of a notice (the workflow that tells it), its rows (`workflows/messages/deliveries.py`), the sending
+(`workflows/messages/outbox.py`).
 """
 
 from collections.abc import Mapping

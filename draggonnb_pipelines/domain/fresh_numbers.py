@@ -1,6 +1,7 @@
 """A client's wish for fresh numbers, as it came, and when it is worked on.
 
-Not here: the claims (`workflows/fresh_numbers.py`), and the measuring itself (`workflows/collection.py`).
+Not here: the claims (`workflows/analytics/fresh_numbers.py`), and the measuring itself
+(`workflows/analytics/collection.py`).
 """
 
 from datetime import datetime, timedelta

@@ -1,8 +1,8 @@
 """An invoice as the South African Revenue Service wants to see it: its number, its VAT, the month that it is for.
 
 Lives here: the arithmetic and the facts of one invoice. Pure. Not here: who gets the next number
-(`workflows/invoices.py`), how the page looks (`resources/invoice_pdf.py`), what a payment does to a subscription
-(`subscriptions.py`).
+(`workflows/billing/invoices.py`), how the page looks (`resources/invoice_pdf.py`), what a payment does to a
+subscription (`subscriptions.py`).
 Source: Value-Added Tax Act 89 of 1991, sections 20(4) (what a tax invoice shows) and 64 (prices include the tax).
 """
 

@@ -1,7 +1,7 @@
 """The first call with a new client: the next half hour that is free, and the invitation to it.
 
 Lives here: office hours, the search, the iCalendar object. Not here: who holds which half hour (the database), the
-mail that carries the invitation (`workflows/kickoff_call.py`).
+mail that carries the invitation (`workflows/provisioning/kickoff_call.py`).
 Sources: RFC 5545 (iCalendar), RFC 5546 3.2.2 (REQUEST), 3.2.5 (CANCEL).
 """
 

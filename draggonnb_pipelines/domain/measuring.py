@@ -1,6 +1,6 @@
 """When a post's numbers are read: the cadence by its age, and the window of a day.
 
-Lives here: pure rules of time. Not here: reading (`workflows/collection.py`), what is made of the numbers
+Lives here: pure rules of time. Not here: reading (`workflows/analytics/collection.py`), what is made of the numbers
 (`engagement.py`). The database sets a post's first time by the same rule (`app.first_measure_at`).
 """
 

@@ -1,7 +1,8 @@
 """A message that an organization's own automation wants to be sent, as it came: what it says, and to whom.
 
 Lives here: `MessageRequest`, which the API seals into the inbox and the workflow reads back, and which field is named
-where it is wrong. Not here: whether the people and contacts exist and agreed (`workflows/message_requests.py`).
+where it is wrong. Not here: whether the people and contacts exist and agreed
+(`workflows/messages/message_requests.py`).
 """
 
 from typing import Annotated, Literal, Self

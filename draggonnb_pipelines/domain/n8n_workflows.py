@@ -1,7 +1,7 @@
 """The entry workflows that a client has in n8n: what they are called, what they hold, and how they are ours.
 
-Lives here: the definition that n8n is given. Not here: when it is made and published (`workflows/n8n_webhooks.py`),
-what the forwarded call means (`api/`).
+Lives here: the definition that n8n is given. Not here: when it is made and published
+(`workflows/provisioning/n8n_webhooks.py`), what the forwarded call means (`api/`).
 Sources: n8n-nodes-base 2.41 (webhook 2.1, httpRequest 4.2, respondToWebhook 1.4).
 """
 

@@ -1,7 +1,8 @@
 """Plans as a client chooses among them: the terms that it sees, and whether those are what it gets.
 
 Lives here: one plan on offer, why it cannot be sold, the check of a choice. Not here: reading the price list
-(`workflows/checkouts.py`), how the cards look (`api/templates`), what PayFast takes of an amount (`payfast.py`).
+(`workflows/billing/checkouts.py`), how the cards look (`api/templates`), what PayFast takes of an amount
+(`payfast.py`).
 """
 
 from collections.abc import Mapping

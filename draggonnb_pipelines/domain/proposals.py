@@ -1,7 +1,7 @@
 """What a proposal says, before anybody draws it.
 
 Lives here: the content of a proposal as stored in `proposals.content`, its bounds, and its derived facts.
-Not here: how it looks (`workflows/proposal_page.py`), how it is written (`workflows/`), its public link (`api/`).
+Not here: how it looks (`workflows/leads/proposal_page.py`), how it is written (`workflows/`), its public link (`api/`).
 """
 
 from datetime import date, datetime

@@ -1,6 +1,6 @@
 """What the rest of a period is worth: exact shares of whole cents by whole days.
 
-Lives here: the arithmetic. Not here: when it is charged and how (`workflows/subscription_orders.py`).
+Lives here: the arithmetic. Not here: when it is charged and how (`workflows/billing/subscription_orders.py`).
 """
 
 from datetime import date

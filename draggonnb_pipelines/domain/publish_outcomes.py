@@ -1,7 +1,7 @@
 """What a platform's answer means for a row of the publish ledger: one place that turns classes into states.
 
 Lives here: pure decisions. Not here: who decides the class of an answer (the platform's adapter), and the storing
-(`workflows/publishing.py`).
+(`workflows/publishing/publishing.py`).
 """
 
 from dataclasses import dataclass

@@ -1,7 +1,7 @@
 """What is published where, and what a platform said about it: the words that adapters and the publish ledger share.
 
 Not here: the calls (`resources/facebook.py`, `instagram.py`, `linkedin.py`, `x.py`), the rules that a post must keep
-before it is scheduled (`post_rules.py`), and the ledger itself (`workflows/publishing.py`).
+before it is scheduled (`post_rules.py`), and the ledger itself (`workflows/publishing/publishing.py`).
 """
 
 import hashlib

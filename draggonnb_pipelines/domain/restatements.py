@@ -1,6 +1,6 @@
 """Whether a period's figures have changed since they were stored, and which of them.
 
-Not here: the figures (`engagement.py`), and the versions (`workflows/snapshots.py`).
+Not here: the figures (`engagement.py`), and the versions (`workflows/analytics/snapshots.py`).
 """
 
 from collections.abc import Iterator, Mapping

@@ -1,6 +1,7 @@
 """The training materials of one client: what Claude answers, and the Markdown files that it becomes.
 
-Not here: asking (`workflows/training_materials.py`), the words of the question (`prompts/training_materials.md`).
+Not here: asking (`workflows/provisioning/training_materials.py`), the words of the question
+(`prompts/training_materials.md`).
 """
 
 from collections.abc import Mapping, Sequence

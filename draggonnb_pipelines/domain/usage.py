@@ -1,7 +1,7 @@
 """The five metrics that a plan limits: their periods, how full they are, and when somebody is to be told.
 
-Lives here: pure rules and the words for people. Not here: reservations (`workflows/usage.py`), reading and telling
-(`workflows/usage_metrics.py`), counting the calls of our API (`api/api_calls.py`).
+Lives here: pure rules and the words for people. Not here: reservations (`workflows/billing/usage.py`), reading and
+telling (`workflows/billing/usage_metrics.py`), counting the calls of our API (`api/api_calls.py`).
 """
 
 from dataclasses import dataclass

@@ -1,8 +1,9 @@
 """Facebook pages: posts with text, links, photos or a video, first comments, reading back, undo.
 
 Lives here: which call puts what on a page. Does not live here: errors, limits and paging (`graph.py`,
-`graph_errors.py`), Instagram (`instagram.py`), the ledger that decides when to call (`workflows/publishing.py`).
-Facebook takes no idempotency key: after a lost answer only `find` tells. Source: Meta, Pages API and Graph reference.
+`graph_errors.py`), Instagram (`instagram.py`), the ledger that decides when to call
+(`workflows/publishing/publishing.py`). Facebook takes no idempotency key: after a lost answer only `find` tells.
+Source: Meta, Pages API and Graph reference.
 """
 
 import re

@@ -2,7 +2,7 @@
 
 Lives here: the three persisted steps create, poll, publish, and the account's daily quota. Does not live here: errors,
 limits and paging (`graph.py`, `graph_errors.py`), the bodies of containers beyond what they need, pages
-(`facebook.py`), the ledger that decides when to call (`workflows/publishing.py`).
+(`facebook.py`), the ledger that decides when to call (`workflows/publishing/publishing.py`).
 A container is published at most once, and its status tells after a lost answer whether it was: that is Instagram's
 substitute for an idempotency key. Source: Meta, Instagram Platform, "Content Publishing" and "IG Container".
 """

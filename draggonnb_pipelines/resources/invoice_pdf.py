@@ -1,7 +1,7 @@
 """The page of an invoice: one A4 sheet as PDF, or more where the lines need them.
 
 Lives here: where everything stands. Not here: the facts and their print form (`domain/invoices.py`), where the PDF is
-kept (`workflows/invoice_delivery.py`).
+kept (`workflows/billing/invoice_delivery.py`).
 The font and the page are those of all our PDFs (`pdf_sheet.py`). The same invoice always gives the same bytes.
 """
 

@@ -1,7 +1,7 @@
 """Many posts, asked for batch by batch, as one `Readings`.
 
 Lives here: what one batch's trouble means for the others. Does not live here: the calls (`x_metrics.py`,
-`linkedin_metrics.py`), when posts that were not read are asked for again (`workflows/collection.py`).
+`linkedin_metrics.py`), when posts that were not read are asked for again (`workflows/analytics/collection.py`).
 """
 
 from collections.abc import Awaitable, Callable, Sequence

@@ -1,6 +1,6 @@
 """The charts of a report, as small PNG images on a light ground of their own.
 
-Lives here: drawing. Not here: which figures are drawn and their words (`workflows/report_content.py`).
+Lives here: drawing. Not here: which figures are drawn and their words (`workflows/analytics/report_content.py`).
 1,120 pixels wide, to be shown at 560: Outlook shows PNG and no SVG, and a phone shrinks it to 320, so letters are large
 and few. The ground is not transparent, so that a mail program in the dark does not put dark letters on dark paper.
 The same figures give the same bytes. Matplotlib is used by its objects alone (no pyplot: it keeps every figure); its

@@ -1,6 +1,6 @@
 """A report as PDF: A4 sheets with a cover, figures, charts and tables.
 
-Lives here: where everything stands. Not here: what it says (`workflows/report_content.py`), the charts
+Lives here: where everything stands. Not here: what it says (`workflows/analytics/report_content.py`), the charts
 (`report_charts.py`), fonts and foot (`pdf_sheet.py`).
 The same report always gives the same bytes.
 """

@@ -1,6 +1,7 @@
 """What WhatsApp's list of templates says: each template with its state, and where the next page begins.
 
-Not here: the call and its errors (`whatsapp.py`), and what follows from a state (`workflows/message_templates.py`).
+Not here: the call and its errors (`whatsapp.py`), and what follows from a state
+(`workflows/messages/message_templates.py`).
 Source: the vendor's OpenAPI v23, `GET /{waba}/message_templates`.
 """
 

@@ -11,7 +11,7 @@ from draggonnb_pipelines.resources.postgres import Connection
 from draggonnb_pipelines.sensors.inbox import dispatch_batches, vendors_tag
 from draggonnb_pipelines.settings import load_settings
 from draggonnb_pipelines.sql import load_queries
-from draggonnb_pipelines.workflows.reprocessing import RUN_LEASE_SECONDS
+from draggonnb_pipelines.workflows.leads.reprocessing import RUN_LEASE_SECONDS
 
 BATCHES = load_queries("message_batches")
 

@@ -15,19 +15,19 @@ from draggonnb_pipelines.domain.organizations import Organization
 from draggonnb_pipelines.errors import DraggonnbError
 from draggonnb_pipelines.resources.stack import Stack
 from draggonnb_pipelines.sql import load_queries
-from draggonnb_pipelines.workflows.account_alerts import tell_all_troubles
-from draggonnb_pipelines.workflows.account_checks import check_accounts, remind_reconnects
-from draggonnb_pipelines.workflows.agency_alerts import tell_agency_troubles
-from draggonnb_pipelines.workflows.agenda import AGENDA
-from draggonnb_pipelines.workflows.escalation import escalate
+from draggonnb_pipelines.workflows.content.recurring_requests import make_recurring
+from draggonnb_pipelines.workflows.content.reviews import tend_reviews
 from draggonnb_pipelines.workflows.inbox_batches import reason_of
-from draggonnb_pipelines.workflows.notices import send_waiting
-from draggonnb_pipelines.workflows.publish_alerts import tell_publish_troubles
-from draggonnb_pipelines.workflows.publish_questions import apply_answers
-from draggonnb_pipelines.workflows.recurring_requests import make_recurring
-from draggonnb_pipelines.workflows.refused_addresses import tell_refusals
-from draggonnb_pipelines.workflows.reviews import tend_reviews
-from draggonnb_pipelines.workflows.token_refresh import refresh_due
+from draggonnb_pipelines.workflows.messages.agency_alerts import tell_agency_troubles
+from draggonnb_pipelines.workflows.messages.escalation import escalate
+from draggonnb_pipelines.workflows.messages.notices import send_waiting
+from draggonnb_pipelines.workflows.messages.refused_addresses import tell_refusals
+from draggonnb_pipelines.workflows.publishing.account_alerts import tell_all_troubles
+from draggonnb_pipelines.workflows.publishing.account_checks import check_accounts, remind_reconnects
+from draggonnb_pipelines.workflows.publishing.agenda import AGENDA
+from draggonnb_pipelines.workflows.publishing.publish_alerts import tell_publish_troubles
+from draggonnb_pipelines.workflows.publishing.publish_questions import apply_answers
+from draggonnb_pipelines.workflows.publishing.token_refresh import refresh_due
 
 ORGANIZATIONS = load_queries("organizations")
 log = logging.getLogger(__name__)

@@ -13,7 +13,7 @@ from psycopg.rows import DictRow, dict_row
 
 from draggonnb_pipelines.domain.organizations import Organization
 from draggonnb_pipelines.resources.postgres import Tenants, dsn_for
-from draggonnb_pipelines.workflows.acknowledgements import alert_token
+from draggonnb_pipelines.workflows.messages.acknowledgements import alert_token
 from tests.api.conftest import Api, ServeApi
 
 NOW = datetime(2026, 11, 23, 8, tzinfo=UTC)

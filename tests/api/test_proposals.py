@@ -15,7 +15,7 @@ from psycopg.types.json import Jsonb
 from draggonnb_pipelines.domain.organizations import Organization
 from draggonnb_pipelines.domain.proposals import ProposalContent
 from draggonnb_pipelines.resources.postgres import MasterDb, Tenants
-from draggonnb_pipelines.workflows.proposal_page import render_proposal
+from draggonnb_pipelines.workflows.leads.proposal_page import render_proposal
 from tests.api.conftest import Api
 from tests.proposal_content import proposal_content
 

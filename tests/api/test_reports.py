@@ -12,8 +12,8 @@ from psycopg.types.json import Jsonb
 
 from draggonnb_pipelines.domain.organizations import Organization
 from draggonnb_pipelines.resources.postgres import Tenants
-from draggonnb_pipelines.workflows import report_pages
-from draggonnb_pipelines.workflows.report_links import report_token
+from draggonnb_pipelines.workflows.analytics import report_pages
+from draggonnb_pipelines.workflows.analytics.report_links import report_token
 from tests.api.conftest import Api, ServeApi
 from tests.workflows.report_work import WEEK, content
 

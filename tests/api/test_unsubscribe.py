@@ -8,7 +8,7 @@ import pytest
 
 from draggonnb_pipelines.domain.organizations import Organization
 from draggonnb_pipelines.resources.postgres import Tenants, dsn_for
-from draggonnb_pipelines.workflows.unsubscribing import PURPOSE
+from draggonnb_pipelines.workflows.messages.unsubscribing import PURPOSE
 
 
 def delivery(master_dsn: str, organization: Organization) -> UUID:

@@ -11,7 +11,7 @@ from draggonnb_pipelines.domain.organizations import Organization
 from draggonnb_pipelines.jobs import analytics_config
 from draggonnb_pipelines.partitions import key
 from draggonnb_pipelines.resources.stack import Stack
-from draggonnb_pipelines.workflows.analytics_agenda import snapshot_taken
+from draggonnb_pipelines.workflows.analytics.analytics_agenda import snapshot_taken
 from tests.assets.dagster_work import materialized, metadata, run_job, with_stack
 from tests.conftest import MASTER_KEYS
 from tests.sandbox_process import Sandbox

@@ -14,7 +14,7 @@ from draggonnb_pipelines.definitions import build_defs
 from draggonnb_pipelines.domain.organizations import Organization
 from draggonnb_pipelines.domain.publishing import Platform
 from draggonnb_pipelines.resources.stack import Stack
-from draggonnb_pipelines.workflows.agenda import note_due
+from draggonnb_pipelines.workflows.publishing.agenda import note_due
 from tests.assets.dagster_work import materialized, metadata, run_content, today, with_stack
 from tests.conftest import MASTER_KEYS, MakeOrganization
 from tests.sandbox_process import Sandbox

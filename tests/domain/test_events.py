@@ -8,8 +8,8 @@ import pytest
 
 import draggonnb_pipelines
 from draggonnb_pipelines.domain.events import EVENTS
-from draggonnb_pipelines.workflows.notices import Notice
-from draggonnb_pipelines.workflows.subscription_notices import WORDS
+from draggonnb_pipelines.workflows.billing.subscription_notices import WORDS
+from draggonnb_pipelines.workflows.messages.notices import Notice
 
 ROOM = Path(draggonnb_pipelines.__file__).parent
 

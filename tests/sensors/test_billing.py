@@ -13,7 +13,7 @@ from draggonnb_pipelines.resources.bindings import MasterQueries
 from draggonnb_pipelines.resources.stack import Stack, open_stack
 from draggonnb_pipelines.sensors.billing import OPEN_RUNS, paid_clients, payment_notices
 from draggonnb_pipelines.settings import load_settings
-from draggonnb_pipelines.workflows.agenda import showing_life
+from draggonnb_pipelines.workflows.publishing.agenda import showing_life
 from tests.conftest import MASTER_KEYS
 from tests.workflows.paid_clients import open_clients, states
 

@@ -19,7 +19,7 @@ from draggonnb_pipelines.schedules import publish_quarter_hourly
 from draggonnb_pipelines.sensors.content import content_inbox
 from draggonnb_pipelines.sensors.publishing import publishing_agenda, shards_to_run
 from draggonnb_pipelines.settings import load_settings
-from draggonnb_pipelines.workflows.agenda import AGENDA, note_due, showing_life
+from draggonnb_pipelines.workflows.publishing.agenda import AGENDA, note_due, showing_life
 from tests.conftest import MASTER_KEYS
 from tests.workflows.content_work import ask
 

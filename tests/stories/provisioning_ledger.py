@@ -13,7 +13,7 @@ from psycopg.rows import tuple_row
 
 from draggonnb_pipelines.domain.provisioning import WEBHOOKS, project_name, repo_name, webhook_path
 from draggonnb_pipelines.resources.postgres import dsn_for
-from draggonnb_pipelines.workflows.orphans import compare_with_vendors
+from draggonnb_pipelines.workflows.provisioning.orphans import compare_with_vendors
 from tests.stories.provisioning_points import SALES
 from tests.stories.provisioning_worker import opened
 from tests.stories.provisioning_world import World

@@ -14,9 +14,9 @@ from typing import Any
 from draggonnb_pipelines.domain.provisioning import STEPS
 from draggonnb_pipelines.resources.stack import Stack, open_stack
 from draggonnb_pipelines.resources.supabase_auth import SupabaseAuth
-from draggonnb_pipelines.workflows.provisioning import run_step, take_waiting
-from draggonnb_pipelines.workflows.removal import abort
-from draggonnb_pipelines.workflows.stack_ledger import NotYet
+from draggonnb_pipelines.workflows.provisioning.provisioning import run_step, take_waiting
+from draggonnb_pipelines.workflows.provisioning.removal import abort
+from draggonnb_pipelines.workflows.provisioning.stack_ledger import NotYet
 from tests.stories.publish_worker import settings_of
 from tests.workflows.lead_work import impatient_claude
 

@@ -19,8 +19,8 @@ from draggonnb_pipelines.domain.organizations import Organization
 from draggonnb_pipelines.errors import DraggonnbError
 from draggonnb_pipelines.resources.stack import Stack, open_stack, utc_now
 from draggonnb_pipelines.settings import Settings
-from draggonnb_pipelines.workflows.publishing import plan_run, publish_due
-from draggonnb_pipelines.workflows.scheduling import enqueue_ready
+from draggonnb_pipelines.workflows.content.scheduling import enqueue_ready
+from draggonnb_pipelines.workflows.publishing.publishing import plan_run, publish_due
 from tests.conftest import MASTER_KEYS
 
 SWEEP_EVERY = 4  # runs; every one of the others goes by the agenda

@@ -16,14 +16,14 @@ from draggonnb_pipelines.domain.organizations import AGENCY_SLUG
 from draggonnb_pipelines.domain.reports import PartitionKey
 from draggonnb_pipelines.resources import report_charts, report_pdf
 from draggonnb_pipelines.resources.stack import Stack, open_stack, utc_now
-from draggonnb_pipelines.workflows.agency_report import report_on_agency
-from draggonnb_pipelines.workflows.analytics_agenda import clients_to_measure, weeks_to_report
-from draggonnb_pipelines.workflows.collection import collect_metrics
+from draggonnb_pipelines.workflows.analytics.agency_report import report_on_agency
+from draggonnb_pipelines.workflows.analytics.analytics_agenda import clients_to_measure, weeks_to_report
+from draggonnb_pipelines.workflows.analytics.collection import collect_metrics
+from draggonnb_pipelines.workflows.analytics.snapshots import parts_of, take_snapshots
+from draggonnb_pipelines.workflows.analytics.weekly_reports import write_week_reports
 from draggonnb_pipelines.workflows.inbox_batches import organizations_by_slug
-from draggonnb_pipelines.workflows.message_statuses import apply_all_statuses
-from draggonnb_pipelines.workflows.notices import send_waiting
-from draggonnb_pipelines.workflows.snapshots import parts_of, take_snapshots
-from draggonnb_pipelines.workflows.weekly_reports import write_week_reports
+from draggonnb_pipelines.workflows.messages.message_statuses import apply_all_statuses
+from draggonnb_pipelines.workflows.messages.notices import send_waiting
 from tests.stories.publish_worker import settings_of
 
 PRELOADED = (report_charts, report_pdf)  # imported late otherwise; a process that is forked has them already

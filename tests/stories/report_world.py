@@ -30,7 +30,7 @@ from draggonnb_pipelines.domain.publishing import Platform
 from draggonnb_pipelines.resources.postgres import MasterDb, dsn_for
 from draggonnb_pipelines.resources.vault import Vault
 from draggonnb_pipelines.settings import Settings
-from draggonnb_pipelines.workflows.notices import Notice, tell
+from draggonnb_pipelines.workflows.messages.notices import Notice, tell
 from draggonnb_pipelines.workflows.organizations import NewOrganization, create_organization
 from tests.conftest import MASTER_KEYS
 from tests.sandbox_process import Sandbox, free_port_pair, sandbox_process

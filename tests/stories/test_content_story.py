@@ -15,7 +15,7 @@ from playwright.sync_api import sync_playwright
 
 from draggonnb_pipelines.domain.publishing import Platform
 from draggonnb_pipelines.resources.stack import open_stack
-from draggonnb_pipelines.workflows.accounts import connect_account
+from draggonnb_pipelines.workflows.publishing.accounts import connect_account
 from tests.stories.system import System, opened
 
 AGENCY = "draggonnb"

@@ -15,7 +15,7 @@ from psycopg.sql import SQL, Identifier
 from draggonnb_pipelines.domain.publishing import Platform
 from draggonnb_pipelines.partitions import key, organization_day
 from draggonnb_pipelines.resources.stack import Stack, open_stack
-from draggonnb_pipelines.workflows.agenda import note_due
+from draggonnb_pipelines.workflows.publishing.agenda import note_due
 from tests.stories.system import System, opened
 from tests.stories.week_ledger import (
     AGENCY,

@@ -11,8 +11,8 @@ from draggonnb_pipelines.domain.accounts import Credentials
 from draggonnb_pipelines.domain.organizations import Organization
 from draggonnb_pipelines.domain.publishing import Platform
 from draggonnb_pipelines.resources.stack import Stack
-from draggonnb_pipelines.workflows.account_credentials import open_credentials
-from draggonnb_pipelines.workflows.accounts import connect_account
+from draggonnb_pipelines.workflows.publishing.account_credentials import open_credentials
+from draggonnb_pipelines.workflows.publishing.accounts import connect_account
 from tests.sandbox_process import Sandbox
 from tests.workflows.lead_work import tenant_rows, variant
 

@@ -15,7 +15,7 @@ from draggonnb_pipelines.domain.organizations import Organization
 from draggonnb_pipelines.domain.publishing import Platform
 from draggonnb_pipelines.domain.reports import KeyReport
 from draggonnb_pipelines.resources.stack import Stack
-from draggonnb_pipelines.workflows.agency_report import write_agency_report
+from draggonnb_pipelines.workflows.analytics.agency_report import write_agency_report
 from tests.workflows.billing_work import empty_books
 from tests.workflows.conftest import World
 from tests.workflows.lead_work import master_rows, tenant_rows, variant

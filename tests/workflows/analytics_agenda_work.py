@@ -5,7 +5,13 @@ from typing import Any
 
 from draggonnb_pipelines.domain.organizations import Organization
 from draggonnb_pipelines.resources.stack import Stack
-from draggonnb_pipelines.workflows.analytics_agenda import Look, count_due, due_organizations, settle, snapshot_taken
+from draggonnb_pipelines.workflows.analytics.analytics_agenda import (
+    Look,
+    count_due,
+    due_organizations,
+    settle,
+    snapshot_taken,
+)
 from tests.workflows.collection_work import SIX
 from tests.workflows.lead_work import master_rows
 

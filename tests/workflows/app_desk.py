@@ -18,7 +18,7 @@ from draggonnb_pipelines.resources.http import HttpDoor
 from draggonnb_pipelines.resources.stack import Stack, open_stack
 from draggonnb_pipelines.resources.vendors import build_github, build_vercel
 from draggonnb_pipelines.settings import Settings
-from draggonnb_pipelines.workflows.stack_ledger import Ledger, Made, NotYet
+from draggonnb_pipelines.workflows.provisioning.stack_ledger import Ledger, Made, NotYet
 from tests.sandbox_process import Sandbox
 from tests.workflows.client_desk import Desk, Step
 

@@ -15,8 +15,8 @@ from draggonnb_pipelines.domain.organizations import Organization
 from draggonnb_pipelines.domain.payfast import south_african_day
 from draggonnb_pipelines.domain.payfast_signatures import form_string, itn_signature
 from draggonnb_pipelines.resources.stack import Stack
-from draggonnb_pipelines.workflows.payments import take_notices
-from draggonnb_pipelines.workflows.subscription_orders import place_order
+from draggonnb_pipelines.workflows.billing.payments import take_notices
+from draggonnb_pipelines.workflows.billing.subscription_orders import place_order
 from tests.payfast_till import PASSPHRASE, LetterBox, buy, control
 from tests.payfast_till import checkout as order_of
 from tests.sandbox_process import Sandbox

@@ -16,7 +16,7 @@ from draggonnb_pipelines.domain.organizations import Organization
 from draggonnb_pipelines.domain.provisioning import Client, Resource, project_name, repo_name
 from draggonnb_pipelines.resources.stack import Stack, open_stack
 from draggonnb_pipelines.settings import Settings
-from draggonnb_pipelines.workflows.stack_ledger import Ledger, Made, NotYet
+from draggonnb_pipelines.workflows.provisioning.stack_ledger import Ledger, Made, NotYet
 from tests.conftest import MASTER_KEYS
 from tests.sandbox_process import Sandbox
 from tests.supabase_calls import new_project, secret_key

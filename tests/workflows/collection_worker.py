@@ -10,7 +10,7 @@ from datetime import datetime
 from draggonnb_pipelines.domain.reports import PartitionKey
 from draggonnb_pipelines.resources.stack import open_stack
 from draggonnb_pipelines.settings import load_settings
-from draggonnb_pipelines.workflows.collection import collect_metrics
+from draggonnb_pipelines.workflows.analytics.collection import collect_metrics
 
 
 async def main(slug: str, moment: datetime) -> None:

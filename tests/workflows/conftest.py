@@ -18,8 +18,8 @@ from draggonnb_pipelines.resources.postgres import MasterDb, dsn_for
 from draggonnb_pipelines.resources.stack import Stack, open_stack
 from draggonnb_pipelines.resources.vault import Vault
 from draggonnb_pipelines.settings import Settings
-from draggonnb_pipelines.workflows import lead_analyses, proposals
-from draggonnb_pipelines.workflows.lead_reports import report_step
+from draggonnb_pipelines.workflows.leads import lead_analyses, proposals
+from draggonnb_pipelines.workflows.leads.lead_reports import report_step
 from draggonnb_pipelines.workflows.organizations import NewOrganization, create_organization
 from tests.conftest import MASTER_KEYS, MakeOrganization
 from tests.sandbox_process import Sandbox

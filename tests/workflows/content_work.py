@@ -13,9 +13,9 @@ from draggonnb_pipelines.domain.inbox import DeliveryKey
 from draggonnb_pipelines.domain.organizations import Organization
 from draggonnb_pipelines.resources.inbox import InboxWriter, sealed_delivery
 from draggonnb_pipelines.resources.stack import Stack
-from draggonnb_pipelines.workflows.content import accept_requests, settle_requests
-from draggonnb_pipelines.workflows.content_batches import ContentBatch, Outcome
-from draggonnb_pipelines.workflows.content_writing import generate_posts
+from draggonnb_pipelines.workflows.content.content import accept_requests, settle_requests
+from draggonnb_pipelines.workflows.content.content_batches import ContentBatch, Outcome
+from draggonnb_pipelines.workflows.content.content_writing import generate_posts
 from tests.sandbox_process import Sandbox
 from tests.workflows.lead_work import MESSAGES, dispatch, tenant_rows
 

@@ -9,7 +9,7 @@ import sys
 from draggonnb_pipelines.domain.reports import PartitionKey
 from draggonnb_pipelines.resources.stack import open_stack
 from draggonnb_pipelines.settings import load_settings
-from draggonnb_pipelines.workflows.invoices import invoice_payments
+from draggonnb_pipelines.workflows.billing.invoices import invoice_payments
 
 GATE = 20261124
 

@@ -19,11 +19,11 @@ from draggonnb_pipelines.resources.claude import Claude
 from draggonnb_pipelines.resources.postgres import Connection
 from draggonnb_pipelines.resources.stack import Stack
 from draggonnb_pipelines.workflows.inbox_batches import INBOX
-from draggonnb_pipelines.workflows.lead_analyses import analyse_businesses, analyse_competitors
-from draggonnb_pipelines.workflows.lead_batches import InboxBatch, Outcome
-from draggonnb_pipelines.workflows.leads import capture_leads, research_companies
-from draggonnb_pipelines.workflows.notifications import notify_sales
-from draggonnb_pipelines.workflows.proposals import write_proposals
+from draggonnb_pipelines.workflows.leads.lead_analyses import analyse_businesses, analyse_competitors
+from draggonnb_pipelines.workflows.leads.lead_batches import InboxBatch, Outcome
+from draggonnb_pipelines.workflows.leads.leads import capture_leads, research_companies
+from draggonnb_pipelines.workflows.leads.notifications import notify_sales
+from draggonnb_pipelines.workflows.leads.proposals import write_proposals
 from tests.sandbox_process import Sandbox
 
 ANALYSES = (capture_leads, research_companies, analyse_competitors, analyse_businesses)

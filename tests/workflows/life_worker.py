@@ -4,7 +4,7 @@ import asyncio
 import sys
 
 from draggonnb_pipelines.resources.postgres import MasterDb
-from draggonnb_pipelines.workflows.agenda import showing_life
+from draggonnb_pipelines.workflows.publishing.agenda import showing_life
 
 
 async def main(run_id: str, dsn: str) -> None:

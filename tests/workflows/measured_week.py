@@ -13,7 +13,7 @@ from draggonnb_pipelines.domain.organizations import Organization
 from draggonnb_pipelines.domain.publishing import Platform
 from draggonnb_pipelines.domain.reports import PartitionKey, StepReport
 from draggonnb_pipelines.resources.stack import Stack
-from draggonnb_pipelines.workflows.weekly_reports import write_week_reports
+from draggonnb_pipelines.workflows.analytics.weekly_reports import write_week_reports
 from tests.workflows.lead_work import tenant_rows, variant
 from tests.workflows.post_reviews import add_post
 from tests.workflows.publish_work import connect

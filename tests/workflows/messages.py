@@ -8,7 +8,7 @@ from uuid import UUID
 
 from draggonnb_pipelines.domain.organizations import Organization
 from draggonnb_pipelines.resources.stack import Stack
-from draggonnb_pipelines.workflows.notices import Notice
+from draggonnb_pipelines.workflows.messages.notices import Notice
 from tests.workflows.lead_work import tenant_rows
 from tests.workflows.post_reviews import OWNER
 

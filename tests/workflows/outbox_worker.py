@@ -7,7 +7,7 @@ from draggonnb_pipelines.domain.organizations import Organization
 from draggonnb_pipelines.resources.stack import open_stack
 from draggonnb_pipelines.settings import load_settings
 from draggonnb_pipelines.sql import load_queries
-from draggonnb_pipelines.workflows.notices import send_waiting
+from draggonnb_pipelines.workflows.messages.notices import send_waiting
 
 
 async def main(slug: str) -> None:

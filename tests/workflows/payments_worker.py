@@ -9,7 +9,7 @@ import sys
 
 from draggonnb_pipelines.resources.stack import open_stack
 from draggonnb_pipelines.settings import load_settings
-from draggonnb_pipelines.workflows.payments import take_notices
+from draggonnb_pipelines.workflows.billing.payments import take_notices
 
 GATE = 20261124
 

@@ -12,8 +12,8 @@ from psycopg.types.json import Jsonb
 
 from draggonnb_pipelines.domain.organizations import Organization
 from draggonnb_pipelines.resources.stack import Stack
-from draggonnb_pipelines.workflows.review_decisions import Decision, Review, decide, open_review
-from draggonnb_pipelines.workflows.reviews import request_reviews, waiting_reviews
+from draggonnb_pipelines.workflows.content.review_decisions import Decision, Review, decide, open_review
+from draggonnb_pipelines.workflows.content.reviews import request_reviews, waiting_reviews
 from tests.sandbox_process import Sandbox
 from tests.workflows.lead_work import tenant_rows
 

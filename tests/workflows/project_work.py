@@ -21,8 +21,8 @@ from draggonnb_pipelines.resources import http
 from draggonnb_pipelines.resources.stack import Stack, open_stack
 from draggonnb_pipelines.settings import Settings
 from draggonnb_pipelines.workflows.organizations import ORGANIZATIONS
-from draggonnb_pipelines.workflows.stack_ledger import Ledger, NotYet
-from draggonnb_pipelines.workflows.supabase_project import supabase_project
+from draggonnb_pipelines.workflows.provisioning.stack_ledger import Ledger, NotYet
+from draggonnb_pipelines.workflows.provisioning.supabase_project import supabase_project
 from tests.conftest import MASTER_KEYS
 from tests.sandbox_process import Sandbox
 from tests.supabase_calls import public

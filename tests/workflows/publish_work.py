@@ -8,9 +8,9 @@ from uuid import UUID, uuid4
 from draggonnb_pipelines.domain.organizations import Organization
 from draggonnb_pipelines.domain.publishing import Platform
 from draggonnb_pipelines.resources.stack import Stack
-from draggonnb_pipelines.workflows.accounts import connect_account
-from draggonnb_pipelines.workflows.publishing import ClientRun, publish_due
-from draggonnb_pipelines.workflows.scheduling import enqueue_ready
+from draggonnb_pipelines.workflows.content.scheduling import enqueue_ready
+from draggonnb_pipelines.workflows.publishing.accounts import connect_account
+from draggonnb_pipelines.workflows.publishing.publishing import ClientRun, publish_due
 from tests.workflows.lead_work import tenant_rows
 
 SQUARE = {"path": "square.jpg", "alt": "A cup on a counter"}

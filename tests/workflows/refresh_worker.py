@@ -10,7 +10,7 @@ from draggonnb_pipelines.domain.organizations import Organization
 from draggonnb_pipelines.resources.stack import open_stack
 from draggonnb_pipelines.settings import load_settings
 from draggonnb_pipelines.sql import load_queries
-from draggonnb_pipelines.workflows.token_refresh import refresh_due
+from draggonnb_pipelines.workflows.publishing.token_refresh import refresh_due
 
 
 async def main(slug: str) -> None:

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from datetime import date, timedelta
 from typing import Any
 
-from draggonnb_pipelines.workflows.report_content import report_content
-from draggonnb_pipelines.workflows.report_words import words_of
+from draggonnb_pipelines.workflows.analytics.report_content import report_content
+from draggonnb_pipelines.workflows.analytics.report_words import words_of
 
 WEEK = date(2026, 11, 16)
 SUNDAY = date(2026, 11, 22)

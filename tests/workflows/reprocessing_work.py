@@ -4,10 +4,10 @@ from typing import Any
 
 from draggonnb_pipelines.domain.reports import PartitionKey
 from draggonnb_pipelines.resources.stack import Stack
-from draggonnb_pipelines.workflows.lead_analyses import analyse_businesses, analyse_competitors
-from draggonnb_pipelines.workflows.lead_batches import DayBatch, Outcome
-from draggonnb_pipelines.workflows.proposals import write_proposals
-from draggonnb_pipelines.workflows.reprocessing import (
+from draggonnb_pipelines.workflows.leads.lead_analyses import analyse_businesses, analyse_competitors
+from draggonnb_pipelines.workflows.leads.lead_batches import DayBatch, Outcome
+from draggonnb_pipelines.workflows.leads.proposals import write_proposals
+from draggonnb_pipelines.workflows.leads.reprocessing import (
     reprocess_step,
 )
 from tests.sandbox_process import Sandbox

@@ -14,7 +14,7 @@ from draggonnb_pipelines.domain.organizations import Organization
 from draggonnb_pipelines.domain.publishing import Platform
 from draggonnb_pipelines.domain.reports import PartitionKey, StepReport
 from draggonnb_pipelines.resources.stack import Stack
-from draggonnb_pipelines.workflows.snapshots import take_snapshots
+from draggonnb_pipelines.workflows.analytics.snapshots import take_snapshots
 from tests.workflows.lead_work import tenant_rows, variant
 
 # Gains of one UTC day by metric and platform, from the definition and without a line of ours: the value of a day is the

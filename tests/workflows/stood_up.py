@@ -13,9 +13,9 @@ from draggonnb_pipelines.domain.n8n_workflows import TOKEN_HEADER, credential_id
 from draggonnb_pipelines.domain.provisioning import WEBHOOKS, repo_name, webhook_path
 from draggonnb_pipelines.resources.http import HttpDoor
 from draggonnb_pipelines.resources.vendors import build_github, build_n8n, build_supabase, build_vercel
-from draggonnb_pipelines.workflows.client_mails import ClientMail, plan_mails, send_planned
-from draggonnb_pipelines.workflows.stack_clients import ledger_of
-from draggonnb_pipelines.workflows.stack_ledger import Made
+from draggonnb_pipelines.workflows.provisioning.client_mails import ClientMail, plan_mails, send_planned
+from draggonnb_pipelines.workflows.provisioning.stack_clients import ledger_of
+from draggonnb_pipelines.workflows.provisioning.stack_ledger import Made
 from tests.sandbox_process import Sandbox
 from tests.workflows.client_desk import OWNER, Desk
 

@@ -6,7 +6,7 @@ from typing import Any
 from draggonnb_pipelines.domain.organizations import Organization
 from draggonnb_pipelines.domain.publishing import Platform
 from draggonnb_pipelines.resources.stack import Stack
-from draggonnb_pipelines.workflows.account_checks import check_accounts, remind_reconnects
+from draggonnb_pipelines.workflows.publishing.account_checks import check_accounts, remind_reconnects
 from tests.sandbox_process import Sandbox
 from tests.workflows.account_work import account_row, connect, mails, refreshes, schedule_post
 from tests.workflows.lead_work import tenant_rows, variant

@@ -12,9 +12,14 @@ from draggonnb_pipelines.domain.organizations import Organization
 from draggonnb_pipelines.domain.publishing import Account, Platform
 from draggonnb_pipelines.errors import ErrorClass, OperatorError, VendorError
 from draggonnb_pipelines.resources.stack import Stack
-from draggonnb_pipelines.workflows.account_alerts import PostAtRisk, posts_at_risk
-from draggonnb_pipelines.workflows.accounts import connect_account, disconnect_account, mark_account, open_token
-from draggonnb_pipelines.workflows.token_refresh import refresh_due
+from draggonnb_pipelines.workflows.publishing.account_alerts import PostAtRisk, posts_at_risk
+from draggonnb_pipelines.workflows.publishing.accounts import (
+    connect_account,
+    disconnect_account,
+    mark_account,
+    open_token,
+)
+from draggonnb_pipelines.workflows.publishing.token_refresh import refresh_due
 from tests.sandbox_process import Sandbox
 from tests.workflows.account_work import account_row, agenda, connect, mails, schedule_post, tokens_of
 from tests.workflows.lead_work import count, master_rows, tenant_rows, variant

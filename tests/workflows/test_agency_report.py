@@ -11,9 +11,9 @@ from draggonnb_pipelines.domain.organizations import Organization
 from draggonnb_pipelines.domain.reports import PartitionKey
 from draggonnb_pipelines.errors import TenantUnavailable
 from draggonnb_pipelines.resources.stack import Stack
-from draggonnb_pipelines.workflows.agency_report import report_on_agency, write_agency_report
-from draggonnb_pipelines.workflows.analytics_agenda import snapshot_taken, weeks_to_report
-from draggonnb_pipelines.workflows.weekly_reports import write_week_reports
+from draggonnb_pipelines.workflows.analytics.agency_report import report_on_agency, write_agency_report
+from draggonnb_pipelines.workflows.analytics.analytics_agenda import snapshot_taken, weeks_to_report
+from draggonnb_pipelines.workflows.analytics.weekly_reports import write_week_reports
 from tests.sandbox_process import Sandbox
 from tests.workflows.agency_work import (
     MONDAY_MORNING,

@@ -14,9 +14,9 @@ from draggonnb_pipelines.domain.organizations import Organization
 from draggonnb_pipelines.domain.publishing import Platform
 from draggonnb_pipelines.resources.postgres import MasterDb
 from draggonnb_pipelines.resources.stack import Stack
-from draggonnb_pipelines.workflows import agenda
-from draggonnb_pipelines.workflows.agenda import AGENDA, announced, dead_runs, note_due, showing_life
-from draggonnb_pipelines.workflows.publishing import plan_run
+from draggonnb_pipelines.workflows.publishing import agenda
+from draggonnb_pipelines.workflows.publishing.agenda import AGENDA, announced, dead_runs, note_due, showing_life
+from draggonnb_pipelines.workflows.publishing.publishing import plan_run
 from tests.workflows.conftest import World
 from tests.workflows.lead_work import master_rows
 from tests.workflows.publish_work import approve, connect, publish

@@ -8,7 +8,7 @@ import pytest
 from draggonnb_pipelines.domain.organizations import Organization
 from draggonnb_pipelines.domain.publishing import Platform
 from draggonnb_pipelines.resources.stack import Stack
-from draggonnb_pipelines.workflows.analytics_agenda import (
+from draggonnb_pipelines.workflows.analytics.analytics_agenda import (
     DueClient,
     Look,
     clients_to_measure,

@@ -8,8 +8,8 @@ import pytest
 
 from draggonnb_pipelines.errors import ErrorClass, VendorError
 from draggonnb_pipelines.resources.stack import Stack
-from draggonnb_pipelines.workflows.api_keys import KINDS, api_keys
-from draggonnb_pipelines.workflows.stack_ledger import NotYet
+from draggonnb_pipelines.workflows.provisioning.api_keys import KINDS, api_keys
+from draggonnb_pipelines.workflows.provisioning.stack_ledger import NotYet
 from tests.sandbox_process import Sandbox
 from tests.supabase_calls import auth, management
 from tests.workflows.project_work import Cutter, Site, made_at, new_client, open_site, settled, with_project

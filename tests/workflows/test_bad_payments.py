@@ -7,7 +7,7 @@ import pytest
 from draggonnb_pipelines.domain.itn import Itn, parse_itn
 from draggonnb_pipelines.domain.organizations import Organization
 from draggonnb_pipelines.resources.stack import Stack
-from draggonnb_pipelines.workflows.payments import take_notices
+from draggonnb_pipelines.workflows.billing.payments import take_notices
 from tests.payfast_till import LetterBox, letter_box
 from tests.sandbox_process import Sandbox
 from tests.workflows.billing_work import books, empty_books, open_checkout, pay, payments, receive, signed, took

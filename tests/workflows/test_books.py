@@ -14,8 +14,8 @@ from draggonnb_pipelines.domain.reports import KeyReport, PartitionKey
 from draggonnb_pipelines.errors import ErrorClass, VendorError
 from draggonnb_pipelines.resources.postgres import dsn_for
 from draggonnb_pipelines.resources.stack import Stack
-from draggonnb_pipelines.workflows.books import compare_books, read_history
-from draggonnb_pipelines.workflows.invoices import invoice_payments
+from draggonnb_pipelines.workflows.billing.books import compare_books, read_history
+from draggonnb_pipelines.workflows.billing.invoices import invoice_payments
 from tests.payfast_till import buy, checkout
 from tests.sandbox_process import Sandbox
 from tests.workflows.conftest import World

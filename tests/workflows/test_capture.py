@@ -6,7 +6,7 @@ from uuid import UUID
 from draggonnb_pipelines.domain.inbox import parsed_context
 from draggonnb_pipelines.domain.organizations import Organization
 from draggonnb_pipelines.resources.stack import Stack
-from draggonnb_pipelines.workflows.leads import capture_leads
+from draggonnb_pipelines.workflows.leads.leads import capture_leads
 from tests.workflows.lead_work import (
     INBOX,
     STEPS,

@@ -9,7 +9,7 @@ import pytest
 from draggonnb_pipelines.domain.organizations import Organization
 from draggonnb_pipelines.domain.payfast_signatures import checkout_signature
 from draggonnb_pipelines.settings import load_settings
-from draggonnb_pipelines.workflows.checkouts import PlacedCheckout, payfast_form
+from draggonnb_pipelines.workflows.billing.checkouts import PlacedCheckout, payfast_form
 from tests.conftest import MASTER_KEYS
 from tests.payfast_till import PASSPHRASE
 

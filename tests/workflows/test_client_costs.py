@@ -11,7 +11,7 @@ from draggonnb_pipelines.domain.client_costs import ClientWeek
 from draggonnb_pipelines.domain.organizations import Organization
 from draggonnb_pipelines.errors import TenantUnavailable
 from draggonnb_pipelines.resources.stack import Stack
-from draggonnb_pipelines.workflows.client_costs import client_week, note_client_week
+from draggonnb_pipelines.workflows.analytics.client_costs import client_week, note_client_week
 from tests.workflows.agency_work import WEEK, asked_claude, busy_week, database_away, forget_weeks
 from tests.workflows.conftest import World
 from tests.workflows.lead_work import master_rows

@@ -10,9 +10,9 @@ from draggonnb_pipelines.domain.organizations import Organization
 from draggonnb_pipelines.domain.publishing import Platform
 from draggonnb_pipelines.domain.reports import KeyReport, PartitionKey
 from draggonnb_pipelines.resources.stack import Stack
-from draggonnb_pipelines.workflows import collection
-from draggonnb_pipelines.workflows.agenda import showing_life
-from draggonnb_pipelines.workflows.collection import collect_metrics
+from draggonnb_pipelines.workflows.analytics import collection
+from draggonnb_pipelines.workflows.analytics.collection import collect_metrics
+from draggonnb_pipelines.workflows.publishing.agenda import showing_life
 from tests.sandbox_process import Sandbox
 from tests.workflows.collection_work import (
     SIX,

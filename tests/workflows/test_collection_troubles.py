@@ -11,9 +11,9 @@ import pytest
 from draggonnb_pipelines.domain.organizations import Organization
 from draggonnb_pipelines.domain.publishing import Account, Platform
 from draggonnb_pipelines.resources.stack import Stack
-from draggonnb_pipelines.workflows import collection_reading
-from draggonnb_pipelines.workflows.agenda import AGENDA
-from draggonnb_pipelines.workflows.collection import collect_metrics
+from draggonnb_pipelines.workflows.analytics import collection_reading
+from draggonnb_pipelines.workflows.analytics.collection import collect_metrics
+from draggonnb_pipelines.workflows.publishing.agenda import AGENDA
 from tests.conftest import MASTER_KEYS
 from tests.sandbox_process import Sandbox
 from tests.workflows.collection_work import OF_X, SIX, at, ids_of, key, lookups, make_public, next_times, readings
@@ -183,7 +183,7 @@ async def test_a_platform_that_answers_nobody_is_soon_not_asked_any_more(
     stack: Stack, sandbox: Sandbox, agency: Organization, outsider: Organization, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(collection_reading, "SILENCE_AFTER", 1)
-    monkeypatch.setattr("draggonnb_pipelines.workflows.collection.CLIENTS_AT_ONCE", 1)
+    monkeypatch.setattr("draggonnb_pipelines.workflows.analytics.collection.CLIENTS_AT_ONCE", 1)
     for organization in (agency, outsider):
         await two_platforms(stack, sandbox, organization)
     sandbox.faults(OF_X, {"kind": "rate_limit", "retry_after": 3600}, repeat=True)

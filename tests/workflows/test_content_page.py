@@ -13,8 +13,8 @@ from draggonnb_pipelines.domain.organizations import Organization
 from draggonnb_pipelines.domain.publishing import Platform
 from draggonnb_pipelines.domain.submissions import SubmissionRefused
 from draggonnb_pipelines.resources.stack import Stack
-from draggonnb_pipelines.workflows.content_checks import read_desk
-from draggonnb_pipelines.workflows.recurring_requests import make_recurring
+from draggonnb_pipelines.workflows.content.content_checks import read_desk
+from draggonnb_pipelines.workflows.content.recurring_requests import make_recurring
 from tests.workflows.lead_work import count, variant
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs/workflows/content.md").read_text(encoding="utf-8")

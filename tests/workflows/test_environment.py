@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 
 from draggonnb_pipelines.errors import ErrorClass, VendorError
-from draggonnb_pipelines.workflows.environment import environment
-from draggonnb_pipelines.workflows.github_repo import github_repo
 from draggonnb_pipelines.workflows.organizations import webhook_token
-from draggonnb_pipelines.workflows.stack_ledger import Made, NameTaken, NotYet
+from draggonnb_pipelines.workflows.provisioning.environment import environment
+from draggonnb_pipelines.workflows.provisioning.github_repo import github_repo
+from draggonnb_pipelines.workflows.provisioning.stack_ledger import Made, NameTaken, NotYet
 from tests.sandbox_process import Sandbox
 from tests.workflows.app_desk import FAULTS, REF, AppDesk, begun, calls, done, killed_after, struck
 

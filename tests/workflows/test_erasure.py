@@ -11,11 +11,11 @@ import pytest
 from draggonnb_pipelines.domain.organizations import Organization
 from draggonnb_pipelines.errors import OperatorError, TenantUnavailable, VendorError
 from draggonnb_pipelines.resources.migrations import drop_tenant_database
-from draggonnb_pipelines.workflows.erasure import erase
-from draggonnb_pipelines.workflows.export_bundle import exports_folder
-from draggonnb_pipelines.workflows.offboarding import GRACE, offboard
-from draggonnb_pipelines.workflows.stack_clients import ledger_of
-from draggonnb_pipelines.workflows.stack_ledger import Ledger
+from draggonnb_pipelines.workflows.provisioning.erasure import erase
+from draggonnb_pipelines.workflows.provisioning.export_bundle import exports_folder
+from draggonnb_pipelines.workflows.provisioning.offboarding import GRACE, offboard
+from draggonnb_pipelines.workflows.provisioning.stack_clients import ledger_of
+from draggonnb_pipelines.workflows.provisioning.stack_ledger import Ledger
 from tests.sandbox_process import Sandbox
 from tests.workflows.client_desk import OWNER, Desk, cut_at_each_reading
 from tests.workflows.lead_work import master_rows

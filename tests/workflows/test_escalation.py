@@ -9,10 +9,10 @@ import pytest
 
 from draggonnb_pipelines.domain.organizations import Organization
 from draggonnb_pipelines.resources.stack import Stack
-from draggonnb_pipelines.workflows.acknowledgements import acknowledge, open_alert
-from draggonnb_pipelines.workflows.escalation import escalate, raise_alert
-from draggonnb_pipelines.workflows.notices import Notice
-from draggonnb_pipelines.workflows.open_alerts import alerts_outcome, open_alerts
+from draggonnb_pipelines.workflows.messages.acknowledgements import acknowledge, open_alert
+from draggonnb_pipelines.workflows.messages.escalation import escalate, raise_alert
+from draggonnb_pipelines.workflows.messages.notices import Notice
+from draggonnb_pipelines.workflows.messages.open_alerts import alerts_outcome, open_alerts
 from tests.sandbox_process import Sandbox
 from tests.workflows.lead_work import count, tenant_rows, variant
 from tests.workflows.post_reviews import EDITOR, OWNER, add_people, mailed, remove_people

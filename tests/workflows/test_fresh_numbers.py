@@ -7,7 +7,13 @@ from uuid import uuid4
 from draggonnb_pipelines.domain.fresh_numbers import PAUSE
 from draggonnb_pipelines.domain.organizations import Organization
 from draggonnb_pipelines.resources.stack import Stack
-from draggonnb_pipelines.workflows.fresh_numbers import FRESH, LEASE_SECONDS, asked_in, close_requests, take_requests
+from draggonnb_pipelines.workflows.analytics.fresh_numbers import (
+    FRESH,
+    LEASE_SECONDS,
+    asked_in,
+    close_requests,
+    take_requests,
+)
 from tests.workflows.lead_work import count, master_rows, variant
 
 NOW = datetime(2026, 11, 23, 8, tzinfo=UTC)

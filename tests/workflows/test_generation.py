@@ -7,7 +7,7 @@ import pytest
 
 from draggonnb_pipelines.domain.organizations import Organization
 from draggonnb_pipelines.resources.stack import Stack
-from draggonnb_pipelines.workflows.lead_analyses import analyse_businesses, analyse_competitors
+from draggonnb_pipelines.workflows.leads.lead_analyses import analyse_businesses, analyse_competitors
 from tests.sandbox_process import Sandbox
 from tests.workflows.lead_work import (
     ANALYSES,

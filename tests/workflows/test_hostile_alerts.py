@@ -14,10 +14,10 @@ from draggonnb_pipelines.domain.organizations import Organization
 from draggonnb_pipelines.domain.publishing import Platform
 from draggonnb_pipelines.errors import TenantUnavailable
 from draggonnb_pipelines.resources.stack import Stack
-from draggonnb_pipelines.workflows.acknowledgements import ALERTS
-from draggonnb_pipelines.workflows.escalation import escalate, raise_alert
-from draggonnb_pipelines.workflows.notices import TENANT, Notice, tell
-from draggonnb_pipelines.workflows.publish_alerts import SETTLED, tell_publish_troubles
+from draggonnb_pipelines.workflows.messages.acknowledgements import ALERTS
+from draggonnb_pipelines.workflows.messages.escalation import escalate, raise_alert
+from draggonnb_pipelines.workflows.messages.notices import TENANT, Notice, tell
+from draggonnb_pipelines.workflows.publishing.publish_alerts import SETTLED, tell_publish_troubles
 from draggonnb_pipelines.workflows.tending import Tended, tend_clients
 from tests.sandbox_process import Sandbox
 from tests.workflows.account_work import connect

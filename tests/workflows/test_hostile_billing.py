@@ -13,10 +13,10 @@ from draggonnb_pipelines.domain.organizations import Organization
 from draggonnb_pipelines.domain.reports import PartitionKey
 from draggonnb_pipelines.domain.subscriptions import month_after
 from draggonnb_pipelines.resources.stack import Stack
-from draggonnb_pipelines.workflows.invoices import invoice_payments
-from draggonnb_pipelines.workflows.payment_effects import apply_payment
-from draggonnb_pipelines.workflows.payments import take_notices
-from draggonnb_pipelines.workflows.subscription_orders import OrderRefused, carry_out_orders
+from draggonnb_pipelines.workflows.billing.invoices import invoice_payments
+from draggonnb_pipelines.workflows.billing.payment_effects import apply_payment
+from draggonnb_pipelines.workflows.billing.payments import take_notices
+from draggonnb_pipelines.workflows.billing.subscription_orders import OrderRefused, carry_out_orders
 from tests.payfast_till import LetterBox, letter_box
 from tests.sandbox_process import Sandbox
 from tests.workflows.billing_work import (

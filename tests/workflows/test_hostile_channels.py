@@ -16,10 +16,10 @@ from draggonnb_pipelines.resources.mail import (
 )
 from draggonnb_pipelines.resources.stack import Stack
 from draggonnb_pipelines.settings import Settings
-from draggonnb_pipelines.workflows.deliveries import mail_id
-from draggonnb_pipelines.workflows.notices import Notice, send_waiting, tell
-from draggonnb_pipelines.workflows.outbox import TAKE_AT_ONCE
-from draggonnb_pipelines.workflows.unsent_messages import messages_outcome
+from draggonnb_pipelines.workflows.messages.deliveries import mail_id
+from draggonnb_pipelines.workflows.messages.notices import Notice, send_waiting, tell
+from draggonnb_pipelines.workflows.messages.outbox import TAKE_AT_ONCE
+from draggonnb_pipelines.workflows.messages.unsent_messages import messages_outcome
 from tests.sandbox_process import Sandbox
 from tests.workflows.lead_work import tenant_rows, variant
 from tests.workflows.messages import PHONE, REPORT, outbox, prefer

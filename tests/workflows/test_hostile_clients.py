@@ -14,10 +14,11 @@ from draggonnb_pipelines.domain.publishing import Platform
 from draggonnb_pipelines.domain.reports import PartitionKey
 from draggonnb_pipelines.errors import OperatorError
 from draggonnb_pipelines.resources.stack import Stack
-from draggonnb_pipelines.workflows import publishing, tending
-from draggonnb_pipelines.workflows.publish_questions import act_on_row
-from draggonnb_pipelines.workflows.publish_reports import report_published
-from draggonnb_pipelines.workflows.scheduling import enqueue_ready
+from draggonnb_pipelines.workflows import tending
+from draggonnb_pipelines.workflows.content.scheduling import enqueue_ready
+from draggonnb_pipelines.workflows.publishing import publishing
+from draggonnb_pipelines.workflows.publishing.publish_questions import act_on_row
+from draggonnb_pipelines.workflows.publishing.publish_reports import report_published
 from draggonnb_pipelines.workflows.tending import tend_clients
 from tests.sandbox_process import Sandbox
 from tests.workflows import content_work

@@ -10,9 +10,9 @@ from draggonnb_pipelines.domain.reports import PartitionKey
 from draggonnb_pipelines.domain.subscriptions import month_after
 from draggonnb_pipelines.resources.stack import Stack
 from draggonnb_pipelines.sql import load_queries
-from draggonnb_pipelines.workflows.invoices import invoice_payments
-from draggonnb_pipelines.workflows.payments import take_notices
-from draggonnb_pipelines.workflows.subscriptions import tend_subscriptions
+from draggonnb_pipelines.workflows.billing.invoices import invoice_payments
+from draggonnb_pipelines.workflows.billing.payments import take_notices
+from draggonnb_pipelines.workflows.billing.subscriptions import tend_subscriptions
 from tests.payfast_till import LetterBox, control, letter_box, visit
 from tests.sandbox_process import Sandbox
 from tests.workflows.billing_work import (

@@ -10,12 +10,12 @@ import httpx
 import pytest
 
 from draggonnb_pipelines.errors import OperatorError, VendorError
-from draggonnb_pipelines.workflows import export_bundle, offboarding
-from draggonnb_pipelines.workflows.erasure import erase
-from draggonnb_pipelines.workflows.offboarding import offboard, withdraw
-from draggonnb_pipelines.workflows.removal import abort
-from draggonnb_pipelines.workflows.stack_care import care_for_stacks
-from draggonnb_pipelines.workflows.stack_ledger import PROVISIONING, NotYet
+from draggonnb_pipelines.workflows.provisioning import export_bundle, offboarding
+from draggonnb_pipelines.workflows.provisioning.erasure import erase
+from draggonnb_pipelines.workflows.provisioning.offboarding import offboard, withdraw
+from draggonnb_pipelines.workflows.provisioning.removal import abort
+from draggonnb_pipelines.workflows.provisioning.stack_care import care_for_stacks
+from draggonnb_pipelines.workflows.provisioning.stack_ledger import PROVISIONING, NotYet
 from tests.sandbox_process import Sandbox
 from tests.workflows.client_desk import Desk
 from tests.workflows.lead_work import master_rows
@@ -188,13 +188,15 @@ async def test_a_client_whose_disk_or_code_fails_stops_no_other(
 ) -> None:
     await offboard(standing.stack, SLUG, by="test")
     monkeypatch.setattr(
-        "draggonnb_pipelines.workflows.stack_care.OFFBOARDING.open_exports", _rows("first-broken"), raising=False
+        "draggonnb_pipelines.workflows.provisioning.stack_care.OFFBOARDING.open_exports",
+        _rows("first-broken"),
+        raising=False,
     )
 
     async def broken(stack: Any, slug: str, *, by: str) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("draggonnb_pipelines.workflows.stack_care.offboard", broken)
+    monkeypatch.setattr("draggonnb_pipelines.workflows.provisioning.stack_care.offboard", broken)
     over = standing.at(standing.stack.now() + timedelta(days=31))
 
     cared = await care_for_stacks(over.stack)

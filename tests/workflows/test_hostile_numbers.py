@@ -11,10 +11,10 @@ from draggonnb_pipelines.domain.publishing import Platform
 from draggonnb_pipelines.domain.reports import PartitionKey
 from draggonnb_pipelines.errors import ErrorClass, VendorError
 from draggonnb_pipelines.resources.stack import Stack
-from draggonnb_pipelines.workflows.collection import collect_metrics
-from draggonnb_pipelines.workflows.collection_reading import again_at
-from draggonnb_pipelines.workflows.publish_questions import answer_question
-from draggonnb_pipelines.workflows.snapshots import take_snapshots
+from draggonnb_pipelines.workflows.analytics.collection import collect_metrics
+from draggonnb_pipelines.workflows.analytics.collection_reading import again_at
+from draggonnb_pipelines.workflows.analytics.snapshots import take_snapshots
+from draggonnb_pipelines.workflows.publishing.publish_questions import answer_question
 from tests.sandbox_process import Sandbox
 from tests.workflows import collection_work
 from tests.workflows.collection_work import SIX, ids_of, lookups, make_public, next_times, readings
@@ -95,7 +95,7 @@ async def test_the_day_before_is_not_made_up_where_it_was_never_taken(stack: Sta
 async def test_a_clock_that_jumps_back_during_a_run_asks_no_platform_again_and_again(
     stack: Stack, sandbox: Sandbox, agency: Organization, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("draggonnb_pipelines.workflows.collection.CLAIM_POSTS", 2)
+    monkeypatch.setattr("draggonnb_pipelines.workflows.analytics.collection.CLAIM_POSTS", 2)
     [account] = (await connect(stack, agency, Platform.X)).values()
     await make_public(stack, sandbox, agency, account, Platform.X, *ids_of(Platform.X, agency, 4))
     jumps: Iterator[datetime] = iter([SIX] * 4)

@@ -11,17 +11,17 @@ from draggonnb_pipelines.domain.provisioning import STEPS, stable_id
 from draggonnb_pipelines.domain.reports import PartitionKey
 from draggonnb_pipelines.errors import ErrorClass, TenantUnavailable, VendorError
 from draggonnb_pipelines.resources.stack import Stack
-from draggonnb_pipelines.workflows import provisioning
-from draggonnb_pipelines.workflows.github_repo import github_repo
-from draggonnb_pipelines.workflows.n8n_webhooks import n8n_webhooks
-from draggonnb_pipelines.workflows.onboarding_email import onboarding_email
-from draggonnb_pipelines.workflows.provisioning import MAX_ATTEMPTS, run_step, take_waiting
-from draggonnb_pipelines.workflows.provisioning_reports import set_up
-from draggonnb_pipelines.workflows.removal import abort
-from draggonnb_pipelines.workflows.stack_clients import ledger_of
-from draggonnb_pipelines.workflows.stack_ledger import Ledger, Made, NotYet
-from draggonnb_pipelines.workflows.standing import align_standings, suspend
-from draggonnb_pipelines.workflows.supabase_project import supabase_project
+from draggonnb_pipelines.workflows.billing.standing import align_standings, suspend
+from draggonnb_pipelines.workflows.provisioning import provisioning
+from draggonnb_pipelines.workflows.provisioning.github_repo import github_repo
+from draggonnb_pipelines.workflows.provisioning.n8n_webhooks import n8n_webhooks
+from draggonnb_pipelines.workflows.provisioning.onboarding_email import onboarding_email
+from draggonnb_pipelines.workflows.provisioning.provisioning import MAX_ATTEMPTS, run_step, take_waiting
+from draggonnb_pipelines.workflows.provisioning.provisioning_reports import set_up
+from draggonnb_pipelines.workflows.provisioning.removal import abort
+from draggonnb_pipelines.workflows.provisioning.stack_clients import ledger_of
+from draggonnb_pipelines.workflows.provisioning.stack_ledger import Ledger, Made, NotYet
+from draggonnb_pipelines.workflows.provisioning.supabase_project import supabase_project
 from tests.sandbox_process import Sandbox
 from tests.workflows.client_desk import Desk, settled
 from tests.workflows.lead_work import master_rows, tenant_rows

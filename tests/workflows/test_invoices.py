@@ -10,7 +10,7 @@ from draggonnb_pipelines.domain.organizations import Organization
 from draggonnb_pipelines.domain.reports import PartitionKey, StepReport
 from draggonnb_pipelines.resources.postgres import dsn_for
 from draggonnb_pipelines.resources.stack import Stack
-from draggonnb_pipelines.workflows.invoices import invoice_payments
+from draggonnb_pipelines.workflows.billing.invoices import invoice_payments
 from tests.sandbox_process import Sandbox
 from tests.workflows.conftest import World
 from tests.workflows.invoice_work import Ledger, empty_ledger

@@ -10,8 +10,8 @@ import pytest
 
 from draggonnb_pipelines.domain.provisioning import Client
 from draggonnb_pipelines.errors import NeedsReview
-from draggonnb_pipelines.workflows.kickoff_call import _call_of, kickoff_call
-from draggonnb_pipelines.workflows.stack_ledger import Ledger, NotYet
+from draggonnb_pipelines.workflows.provisioning.kickoff_call import _call_of, kickoff_call
+from draggonnb_pipelines.workflows.provisioning.stack_ledger import Ledger, NotYet
 from tests.conftest import MakeOrganization
 from tests.sandbox_process import Sandbox
 from tests.workflows.client_desk import OWNER, Desk, cut_at_each_reading, master_count, settled

@@ -7,8 +7,8 @@ from draggonnb_pipelines.domain.leads import Stage
 from draggonnb_pipelines.domain.organizations import Organization
 from draggonnb_pipelines.resources.stack import Stack
 from draggonnb_pipelines.workflows.inbox_batches import INBOX
-from draggonnb_pipelines.workflows.lead_batches import InboxBatch
-from draggonnb_pipelines.workflows.leads import capture_leads, research_companies
+from draggonnb_pipelines.workflows.leads.lead_batches import InboxBatch
+from draggonnb_pipelines.workflows.leads.leads import capture_leads, research_companies
 from tests.sandbox_process import Sandbox
 from tests.workflows.lead_work import (
     STEPS,

@@ -14,9 +14,9 @@ from draggonnb_pipelines.domain.organizations import Organization
 from draggonnb_pipelines.domain.reports import PartitionKey, StepReport
 from draggonnb_pipelines.errors import NeedsReview
 from draggonnb_pipelines.resources.stack import Stack
-from draggonnb_pipelines.workflows.lead_batches import DayBatch, Outcome
-from draggonnb_pipelines.workflows.lead_reports import report_step
-from draggonnb_pipelines.workflows.notifications import notify_sales
+from draggonnb_pipelines.workflows.leads.lead_batches import DayBatch, Outcome
+from draggonnb_pipelines.workflows.leads.lead_reports import report_step
+from draggonnb_pipelines.workflows.leads.notifications import notify_sales
 from tests.sandbox_process import Sandbox
 from tests.workflows.lead_work import (
     STEPS,

@@ -7,7 +7,7 @@ import pytest
 from draggonnb_pipelines.domain.organizations import Organization
 from draggonnb_pipelines.domain.reports import PartitionKey
 from draggonnb_pipelines.resources.stack import Stack
-from draggonnb_pipelines.workflows.lead_batches import Outcome
+from draggonnb_pipelines.workflows.leads.lead_batches import Outcome
 from draggonnb_pipelines.workflows.message_batches import BATCHES
 from tests.sandbox_process import Sandbox
 from tests.workflows.lead_work import (

@@ -5,8 +5,8 @@ from uuid import uuid4
 
 from draggonnb_pipelines.domain.organizations import Organization
 from draggonnb_pipelines.resources.stack import Stack
-from draggonnb_pipelines.workflows.notices import Notice, send_waiting, tell
-from draggonnb_pipelines.workflows.refused_addresses import tell_refusals
+from draggonnb_pipelines.workflows.messages.notices import Notice, send_waiting, tell
+from draggonnb_pipelines.workflows.messages.refused_addresses import tell_refusals
 from tests.sandbox_process import Sandbox
 from tests.workflows.lead_work import count, master_rows, tenant_rows, variant
 from tests.workflows.messages import PHONE, REPORT, WORDS, outbox, prefer, report_files

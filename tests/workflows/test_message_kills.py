@@ -9,8 +9,8 @@ import time
 
 from draggonnb_pipelines.domain.organizations import Organization
 from draggonnb_pipelines.resources.stack import Stack
-from draggonnb_pipelines.workflows.digests import gather_digests
-from draggonnb_pipelines.workflows.notices import Notice, send_waiting, tell
+from draggonnb_pipelines.workflows.messages.digests import gather_digests
+from draggonnb_pipelines.workflows.messages.notices import Notice, send_waiting, tell
 from tests.conftest import MASTER_KEYS
 from tests.sandbox_process import Sandbox
 from tests.workflows.lead_work import tenant_rows, variant

@@ -13,7 +13,7 @@ from draggonnb_pipelines.domain.inbox import parsed_context
 from draggonnb_pipelines.domain.message_requests import read_message
 from draggonnb_pipelines.domain.organizations import Organization
 from draggonnb_pipelines.resources.stack import Stack
-from draggonnb_pipelines.workflows.message_requests import Delivered, deliver_requests
+from draggonnb_pipelines.workflows.messages.message_requests import Delivered, deliver_requests
 from tests.sandbox_process import Sandbox
 from tests.workflows.conftest import World
 from tests.workflows.lead_work import count, master_rows, tenant_rows

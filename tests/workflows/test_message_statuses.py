@@ -7,7 +7,7 @@ import pytest
 
 from draggonnb_pipelines.domain.organizations import Organization
 from draggonnb_pipelines.resources.stack import Stack
-from draggonnb_pipelines.workflows.message_statuses import apply_statuses
+from draggonnb_pipelines.workflows.messages.message_statuses import apply_statuses
 from tests.sandbox_process import Sandbox
 from tests.workflows.lead_work import (
     deliver,

@@ -12,7 +12,7 @@ from draggonnb_pipelines.domain.reports import CheckOutcome
 from draggonnb_pipelines.errors import ErrorClass, VendorError
 from draggonnb_pipelines.resources.stack import Stack
 from draggonnb_pipelines.settings import Settings
-from draggonnb_pipelines.workflows.message_templates import templates_outcome, used_templates, watch_templates
+from draggonnb_pipelines.workflows.messages.message_templates import templates_outcome, used_templates, watch_templates
 from tests.sandbox_process import Sandbox
 from tests.workflows.lead_work import count, master_rows, variant
 from tests.workflows.outbox import after

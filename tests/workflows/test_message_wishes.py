@@ -9,8 +9,8 @@ import pytest
 
 from draggonnb_pipelines.domain.organizations import Organization
 from draggonnb_pipelines.resources.stack import Stack
-from draggonnb_pipelines.workflows.notices import Notice, send_waiting, tell
-from draggonnb_pipelines.workflows.unsubscribing import subscription_of, unsubscribe
+from draggonnb_pipelines.workflows.messages.notices import Notice, send_waiting, tell
+from draggonnb_pipelines.workflows.messages.unsubscribing import subscription_of, unsubscribe
 from tests.sandbox_process import Sandbox
 from tests.workflows.lead_work import count, tenant_rows, variant
 from tests.workflows.messages import (

@@ -12,9 +12,9 @@ from draggonnb_pipelines.domain.payfast import SAST
 from draggonnb_pipelines.domain.reports import PartitionKey
 from draggonnb_pipelines.resources.stack import Stack, open_stack
 from draggonnb_pipelines.settings import Settings
-from draggonnb_pipelines.workflows.books import compare_books, read_history
-from draggonnb_pipelines.workflows.invoices import invoice_payments
-from draggonnb_pipelines.workflows.payments import take_notices
+from draggonnb_pipelines.workflows.billing.books import compare_books, read_history
+from draggonnb_pipelines.workflows.billing.invoices import invoice_payments
+from draggonnb_pipelines.workflows.billing.payments import take_notices
 from tests.conftest import MASTER_KEYS, MakeOrganization
 from tests.payfast_till import buy, checkout
 from tests.sandbox_process import Sandbox

@@ -8,9 +8,9 @@ import pytest
 
 from draggonnb_pipelines.domain.n8n_workflows import credential_id, entry_workflow, webhook_id
 from draggonnb_pipelines.errors import ErrorClass, VendorError
-from draggonnb_pipelines.workflows.n8n_webhooks import TOKEN_CONTEXT, n8n_webhooks
 from draggonnb_pipelines.workflows.organizations import webhook_token
-from draggonnb_pipelines.workflows.stack_ledger import NameTaken, NotYet
+from draggonnb_pipelines.workflows.provisioning.n8n_webhooks import TOKEN_CONTEXT, n8n_webhooks
+from draggonnb_pipelines.workflows.provisioning.stack_ledger import NameTaken, NotYet
 from tests.sandbox_process import Sandbox
 from tests.workflows.client_desk import Desk, cut_at_each_reading, cut_off, settled
 from tests.workflows.lead_work import tenant_rows

@@ -6,7 +6,7 @@ import pytest
 
 from draggonnb_pipelines.domain.organizations import Organization
 from draggonnb_pipelines.resources.stack import Stack
-from draggonnb_pipelines.workflows.notices import Notice, send_waiting, tell
+from draggonnb_pipelines.workflows.messages.notices import Notice, send_waiting, tell
 from tests.sandbox_process import Sandbox
 from tests.workflows.lead_work import count, deliver, enquiry, tenant_rows, variant, work_through
 from tests.workflows.outbox import after

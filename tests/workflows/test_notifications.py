@@ -8,7 +8,7 @@ import pytest
 
 from draggonnb_pipelines.domain.organizations import Organization
 from draggonnb_pipelines.resources.stack import Stack
-from draggonnb_pipelines.workflows.notifications import notify_sales
+from draggonnb_pipelines.workflows.leads.notifications import notify_sales
 from tests.sandbox_process import Sandbox
 from tests.workflows.lead_work import (
     STEPS,

@@ -8,7 +8,7 @@ from draggonnb_pipelines.domain.events import EVENTS, Event
 from draggonnb_pipelines.domain.fresh_numbers import read_numbers_request
 from draggonnb_pipelines.domain.message_requests import read_message
 from draggonnb_pipelines.domain.submissions import SubmissionRefused
-from draggonnb_pipelines.workflows.outgoing_mail import NO_SUCH_MAILBOX
+from draggonnb_pipelines.workflows.messages.outgoing_mail import NO_SUCH_MAILBOX
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs/workflows/notifications.md").read_text(encoding="utf-8")
 

@@ -13,10 +13,10 @@ import pytest
 
 from draggonnb_pipelines.domain.provisioning import repo_name
 from draggonnb_pipelines.errors import OperatorError, TenantUnavailable, VendorError
-from draggonnb_pipelines.workflows import export_bundle
-from draggonnb_pipelines.workflows.erasure import erase
-from draggonnb_pipelines.workflows.offboarding import GRACE, offboard, withdraw
-from draggonnb_pipelines.workflows.stack_ledger import Ledger
+from draggonnb_pipelines.workflows.provisioning import export_bundle
+from draggonnb_pipelines.workflows.provisioning.erasure import erase
+from draggonnb_pipelines.workflows.provisioning.offboarding import GRACE, offboard, withdraw
+from draggonnb_pipelines.workflows.provisioning.stack_ledger import Ledger
 from tests.sandbox_process import Sandbox
 from tests.workflows.client_desk import Desk, cut_at_each_reading, settled
 from tests.workflows.lead_work import master_rows

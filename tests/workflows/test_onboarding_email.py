@@ -12,8 +12,8 @@ import pytest
 from draggonnb_pipelines.domain.provisioning import stable_id
 from draggonnb_pipelines.errors import ErrorClass, NeedsReview, VendorError
 from draggonnb_pipelines.resources.postgres import dsn_for
-from draggonnb_pipelines.workflows.onboarding_email import onboarding_email
-from draggonnb_pipelines.workflows.stack_ledger import NotYet
+from draggonnb_pipelines.workflows.provisioning.onboarding_email import onboarding_email
+from draggonnb_pipelines.workflows.provisioning.stack_ledger import NotYet
 from tests.sandbox_process import Sandbox
 from tests.supabase_calls import management
 from tests.workflows.client_desk import OWNER, Desk, cut_at_each_reading, cut_off, settled

@@ -3,8 +3,8 @@
 import asyncio
 
 from draggonnb_pipelines.domain.provisioning import Client
-from draggonnb_pipelines.workflows.orphans import Finding, as_check, compare_with_vendors
-from draggonnb_pipelines.workflows.stack_ledger import Made
+from draggonnb_pipelines.workflows.provisioning.orphans import Finding, as_check, compare_with_vendors
+from draggonnb_pipelines.workflows.provisioning.stack_ledger import Made
 from tests.sandbox_process import Sandbox
 from tests.supabase_calls import new_project
 from tests.workflows.client_desk import Desk

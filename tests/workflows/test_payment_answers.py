@@ -13,9 +13,9 @@ from draggonnb_pipelines.domain.reports import PartitionKey
 from draggonnb_pipelines.errors import OperatorError
 from draggonnb_pipelines.resources.stack import Stack
 from draggonnb_pipelines.sql import load_queries
-from draggonnb_pipelines.workflows.books import compare_books, read_history
-from draggonnb_pipelines.workflows.payment_answers import check_payment_again, settle_payment
-from draggonnb_pipelines.workflows.payments import take_notices
+from draggonnb_pipelines.workflows.billing.books import compare_books, read_history
+from draggonnb_pipelines.workflows.billing.payment_answers import check_payment_again, settle_payment
+from draggonnb_pipelines.workflows.billing.payments import take_notices
 from tests.payfast_till import MERCHANT, LetterBox, letter_box
 from tests.sandbox_process import Sandbox
 from tests.workflows.billing_work import (

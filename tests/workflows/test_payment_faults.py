@@ -18,8 +18,8 @@ from draggonnb_pipelines.domain.organizations import Organization
 from draggonnb_pipelines.domain.payfast import south_african_day
 from draggonnb_pipelines.domain.subscriptions import month_after
 from draggonnb_pipelines.resources.stack import Stack
-from draggonnb_pipelines.workflows.notices import send_waiting
-from draggonnb_pipelines.workflows.payments import take_notices
+from draggonnb_pipelines.workflows.billing.payments import take_notices
+from draggonnb_pipelines.workflows.messages.notices import send_waiting
 from tests.conftest import MASTER_KEYS
 from tests.payfast_till import LetterBox, letter_box
 from tests.sandbox_process import Sandbox

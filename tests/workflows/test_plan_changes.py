@@ -10,8 +10,8 @@ from draggonnb_pipelines.domain.payfast import south_african_day
 from draggonnb_pipelines.domain.proration import difference_for_the_rest
 from draggonnb_pipelines.domain.reports import PartitionKey
 from draggonnb_pipelines.resources.stack import Stack
-from draggonnb_pipelines.workflows.subscription_orders import carry_out_orders
-from draggonnb_pipelines.workflows.subscriptions import tend_subscriptions
+from draggonnb_pipelines.workflows.billing.subscription_orders import carry_out_orders
+from draggonnb_pipelines.workflows.billing.subscriptions import tend_subscriptions
 from tests.payfast_till import LetterBox, letter_box
 from tests.sandbox_process import Sandbox
 from tests.workflows.billing_work import (

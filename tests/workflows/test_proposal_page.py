@@ -3,7 +3,7 @@
 import pytest
 from pydantic import ValidationError
 
-from draggonnb_pipelines.workflows.proposal_page import (
+from draggonnb_pipelines.workflows.leads.proposal_page import (
     DECISION_MARK,
     host,
     money,

@@ -7,7 +7,7 @@ import pytest
 
 from draggonnb_pipelines.domain.organizations import Organization
 from draggonnb_pipelines.resources.stack import Stack
-from draggonnb_pipelines.workflows.proposals import proposal_token, write_proposals
+from draggonnb_pipelines.workflows.leads.proposals import proposal_token, write_proposals
 from tests.sandbox_process import Sandbox
 from tests.workflows.lead_work import STEPS, count, deliver, enquiry, master_rows, questions, tenant_rows, work_through
 

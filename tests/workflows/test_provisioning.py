@@ -13,8 +13,8 @@ from draggonnb_pipelines.domain.provisioning import MAX_ATTEMPTS, STEPS
 from draggonnb_pipelines.domain.reports import Markdown, PartitionKey
 from draggonnb_pipelines.resources.stack import Stack, open_stack
 from draggonnb_pipelines.settings import Settings
-from draggonnb_pipelines.workflows.provisioning import free_dead_runs, run_step, take_waiting
-from draggonnb_pipelines.workflows.provisioning_reports import set_up
+from draggonnb_pipelines.workflows.provisioning.provisioning import free_dead_runs, run_step, take_waiting
+from draggonnb_pipelines.workflows.provisioning.provisioning_reports import set_up
 from tests.conftest import MASTER_KEYS, MakeOrganization
 from tests.sandbox_process import Sandbox
 from tests.workflows.lead_work import impatient_claude, master_rows

@@ -12,10 +12,10 @@ from draggonnb_pipelines.domain.organizations import Organization
 from draggonnb_pipelines.domain.publishing import Platform
 from draggonnb_pipelines.errors import ErrorClass, VendorError
 from draggonnb_pipelines.resources.stack import Stack
-from draggonnb_pipelines.workflows.publish_questions import request_undo
-from draggonnb_pipelines.workflows.publish_quotas import AGENDA, load_quotas
-from draggonnb_pipelines.workflows.publish_recovery import settle_unknown
-from draggonnb_pipelines.workflows.scheduling import enqueue_ready
+from draggonnb_pipelines.workflows.content.scheduling import enqueue_ready
+from draggonnb_pipelines.workflows.publishing.publish_questions import request_undo
+from draggonnb_pipelines.workflows.publishing.publish_quotas import AGENDA, load_quotas
+from draggonnb_pipelines.workflows.publishing.publish_recovery import settle_unknown
 from tests.sandbox_process import Sandbox
 from tests.workflows.publish_work import approve, connect, make_due, publish, queue
 
@@ -178,7 +178,7 @@ async def test_a_network_without_an_account_is_named_although_the_others_go_out(
 async def test_more_approved_posts_than_one_look_takes_are_all_on_the_queue_at_once(
     stack: Stack, agency: Organization, monkeypatch: Any
 ) -> None:
-    monkeypatch.setattr("draggonnb_pipelines.workflows.scheduling.POSTS_AT_ONCE", 2)
+    monkeypatch.setattr("draggonnb_pipelines.workflows.content.scheduling.POSTS_AT_ONCE", 2)
     await connect(stack, agency, Platform.X)
     for number in range(5):
         await approve(stack, agency, f"Post {number}.", platforms=("x",), late=timedelta(hours=-1))

@@ -12,7 +12,7 @@ import pytest
 from draggonnb_pipelines.domain.organizations import Organization
 from draggonnb_pipelines.domain.publishing import Platform
 from draggonnb_pipelines.resources.stack import Stack
-from draggonnb_pipelines.workflows.publish_questions import request_undo
+from draggonnb_pipelines.workflows.publishing.publish_questions import request_undo
 from tests.sandbox_process import Sandbox
 from tests.workflows.publish_work import approve, connect, make_due, publish, queue
 

@@ -8,11 +8,11 @@ from typing import Any
 from draggonnb_pipelines.domain.organizations import Organization
 from draggonnb_pipelines.domain.publishing import Platform
 from draggonnb_pipelines.resources.stack import Stack
-from draggonnb_pipelines.workflows import publishing
-from draggonnb_pipelines.workflows.accounts import connect_account
-from draggonnb_pipelines.workflows.publish_quotas import AGENDA
-from draggonnb_pipelines.workflows.publishing import plan_run
-from draggonnb_pipelines.workflows.scheduling import enqueue_ready
+from draggonnb_pipelines.workflows.content.scheduling import enqueue_ready
+from draggonnb_pipelines.workflows.publishing import publishing
+from draggonnb_pipelines.workflows.publishing.accounts import connect_account
+from draggonnb_pipelines.workflows.publishing.publish_quotas import AGENDA
+from draggonnb_pipelines.workflows.publishing.publishing import plan_run
 from tests.sandbox_process import Sandbox
 from tests.workflows.publish_work import account_id_of, approve, connect, publish, queue
 

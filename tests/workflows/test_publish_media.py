@@ -112,8 +112,8 @@ async def test_a_storage_that_is_away_puts_the_post_off_and_makes_no_call(
 async def test_a_link_that_has_expired_while_the_post_waited_is_signed_anew(
     stack: Stack, agency: Organization, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("draggonnb_pipelines.workflows.publish_media.SIGNED_SECONDS", 1)
-    monkeypatch.setattr("draggonnb_pipelines.workflows.publish_calls.PREPARE_SECONDS", 0.1)
+    monkeypatch.setattr("draggonnb_pipelines.workflows.publishing.publish_media.SIGNED_SECONDS", 1)
+    monkeypatch.setattr("draggonnb_pipelines.workflows.publishing.publish_calls.PREPARE_SECONDS", 0.1)
     sandbox.settings(instagram_container_seconds=1.5)
     await connect(stack, agency, Platform.INSTAGRAM)
     await approve(stack, agency, "Slowly.", platforms=("instagram",))

@@ -11,7 +11,12 @@ from draggonnb_pipelines.domain.organizations import Organization
 from draggonnb_pipelines.domain.publishing import Platform
 from draggonnb_pipelines.errors import OperatorError
 from draggonnb_pipelines.resources.stack import Stack
-from draggonnb_pipelines.workflows.publish_questions import Answer, answer_question, apply_answers, request_undo
+from draggonnb_pipelines.workflows.publishing.publish_questions import (
+    Answer,
+    answer_question,
+    apply_answers,
+    request_undo,
+)
 from tests.sandbox_process import Sandbox
 from tests.workflows.lead_work import master_rows, tenant_rows
 from tests.workflows.publish_work import approve, connect, make_due, posts_used, publish, queue, statuses

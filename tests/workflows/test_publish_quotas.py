@@ -10,10 +10,10 @@ from draggonnb_pipelines.domain.organizations import Organization
 from draggonnb_pipelines.domain.publishing import Limits, Platform
 from draggonnb_pipelines.errors import ErrorClass, VendorError
 from draggonnb_pipelines.resources.stack import Stack
-from draggonnb_pipelines.workflows.agenda import AGENDA
-from draggonnb_pipelines.workflows.publish_quotas import Quotas, load_quotas
-from draggonnb_pipelines.workflows.publishing import publish_due
-from draggonnb_pipelines.workflows.scheduling import enqueue_ready
+from draggonnb_pipelines.workflows.content.scheduling import enqueue_ready
+from draggonnb_pipelines.workflows.publishing.agenda import AGENDA
+from draggonnb_pipelines.workflows.publishing.publish_quotas import Quotas, load_quotas
+from draggonnb_pipelines.workflows.publishing.publishing import publish_due
 from tests.sandbox_process import Sandbox
 from tests.workflows.lead_work import master_rows
 from tests.workflows.publish_work import approve, connect, make_due, publish, queue, statuses

@@ -9,9 +9,9 @@ from draggonnb_pipelines.domain.organizations import Organization
 from draggonnb_pipelines.domain.publishing import Platform
 from draggonnb_pipelines.errors import OperatorError
 from draggonnb_pipelines.resources.stack import Stack
-from draggonnb_pipelines.workflows.publish_questions import answer_question, request_undo
-from draggonnb_pipelines.workflows.publishing import publish_due
-from draggonnb_pipelines.workflows.scheduling import enqueue_ready
+from draggonnb_pipelines.workflows.content.scheduling import enqueue_ready
+from draggonnb_pipelines.workflows.publishing.publish_questions import answer_question, request_undo
+from draggonnb_pipelines.workflows.publishing.publishing import publish_due
 from tests.sandbox_process import Sandbox
 from tests.workflows.publish_work import approve, connect, make_due, publish, queue
 

@@ -12,9 +12,9 @@ from psycopg.sql import SQL, Identifier
 from draggonnb_pipelines.domain.organizations import Organization
 from draggonnb_pipelines.domain.publishing import Platform
 from draggonnb_pipelines.resources.stack import Stack
-from draggonnb_pipelines.workflows.accounts import connect_account
-from draggonnb_pipelines.workflows.publishing import publish_due
-from draggonnb_pipelines.workflows.scheduling import enqueue_ready
+from draggonnb_pipelines.workflows.content.scheduling import enqueue_ready
+from draggonnb_pipelines.workflows.publishing.accounts import connect_account
+from draggonnb_pipelines.workflows.publishing.publishing import publish_due
 from tests.sandbox_process import Sandbox
 from tests.workflows.lead_work import master_rows, tenant_rows, variant
 from tests.workflows.publish_work import (
@@ -259,7 +259,7 @@ async def away(master_dsn: str, organization: Organization, *, seconds: float) -
 async def test_preparing_that_takes_long_is_gone_on_with_by_the_next_run_from_what_is_stored(
     stack: Stack, agency: Organization, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("draggonnb_pipelines.workflows.publish_calls.PREPARE_SECONDS", 0.5)
+    monkeypatch.setattr("draggonnb_pipelines.workflows.publishing.publish_calls.PREPARE_SECONDS", 0.5)
     sandbox.settings(instagram_container_seconds=2.0)
     await connect(stack, agency, Platform.INSTAGRAM)
     await approve(stack, agency, "A slow picture.", platforms=("instagram",))

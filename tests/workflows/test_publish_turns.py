@@ -9,9 +9,9 @@ import pytest
 from draggonnb_pipelines.domain.organizations import Organization
 from draggonnb_pipelines.domain.publishing import Platform
 from draggonnb_pipelines.resources.stack import Stack
-from draggonnb_pipelines.workflows import publishing
-from draggonnb_pipelines.workflows.publishing import publish_due
-from draggonnb_pipelines.workflows.scheduling import enqueue_ready
+from draggonnb_pipelines.workflows.content.scheduling import enqueue_ready
+from draggonnb_pipelines.workflows.publishing import publishing
+from draggonnb_pipelines.workflows.publishing.publishing import publish_due
 from tests.sandbox_process import Sandbox
 from tests.workflows.publish_work import approve, connect, publish, queue
 

@@ -8,7 +8,7 @@ import pytest
 from draggonnb_pipelines.domain.organizations import Organization
 from draggonnb_pipelines.domain.publishing import Platform
 from draggonnb_pipelines.resources.stack import Stack
-from draggonnb_pipelines.workflows.scheduling import enqueue_ready
+from draggonnb_pipelines.workflows.content.scheduling import enqueue_ready
 from tests.sandbox_process import Sandbox
 from tests.workflows.lead_work import tenant_rows
 from tests.workflows.publish_work import approve, connect, make_due, publish, queue, statuses
@@ -222,7 +222,7 @@ async def test_a_post_that_is_too_late_follows_the_organizations_rule(
 
 
 async def test_a_living_runs_rows_are_left_alone(stack: Stack, agency: Organization, sandbox: Sandbox) -> None:
-    from draggonnb_pipelines.workflows.agenda import showing_life
+    from draggonnb_pipelines.workflows.publishing.agenda import showing_life
 
     await connect(stack, agency, Platform.X)
     await approve(stack, agency, "In another run's hands.", platforms=("x",))
@@ -239,7 +239,7 @@ async def test_a_living_runs_rows_are_left_alone(stack: Stack, agency: Organizat
 
 async def publish_nothing_yet(stack: Stack, organization: Organization, run_id: str) -> None:
     """A run between its intent and its call, its lease long over."""
-    from draggonnb_pipelines.workflows.scheduling import enqueue_ready
+    from draggonnb_pipelines.workflows.content.scheduling import enqueue_ready
 
     await enqueue_ready(stack, organization)
     async with stack.tenants.open(organization) as tenant:

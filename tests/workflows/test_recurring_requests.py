@@ -9,7 +9,7 @@ import pytest
 
 from draggonnb_pipelines.domain.organizations import Organization
 from draggonnb_pipelines.resources.stack import Stack
-from draggonnb_pipelines.workflows.recurring_requests import make_recurring
+from draggonnb_pipelines.workflows.content.recurring_requests import make_recurring
 from tests.workflows.content_work import connect, posts, work_through
 from tests.workflows.lead_work import count, master_rows, tenant_rows, variant
 

@@ -6,8 +6,8 @@ from draggonnb_pipelines.domain.organizations import Organization
 from draggonnb_pipelines.domain.publishing import Platform
 from draggonnb_pipelines.errors import ErrorClass, VendorError
 from draggonnb_pipelines.resources.stack import Stack
-from draggonnb_pipelines.workflows.accounts import mark_account
-from draggonnb_pipelines.workflows.token_refresh import RETRY_AFTER, refresh_due
+from draggonnb_pipelines.workflows.publishing.accounts import mark_account
+from draggonnb_pipelines.workflows.publishing.token_refresh import RETRY_AFTER, refresh_due
 from tests.sandbox_process import Sandbox
 from tests.workflows.account_work import TOKEN_ENDPOINT, account_row, agenda, connect, later, mails, refreshes
 from tests.workflows.lead_work import master_rows

@@ -8,9 +8,9 @@ import pytest
 from draggonnb_pipelines.domain.n8n_workflows import credential_id
 from draggonnb_pipelines.domain.provisioning import STEPS, Resource, project_name, repo_name
 from draggonnb_pipelines.errors import NeedsReview, OperatorError, VendorError
-from draggonnb_pipelines.workflows.agenda import showing_life
-from draggonnb_pipelines.workflows.removal import abort, remove_stack
-from draggonnb_pipelines.workflows.stack_ledger import Ledger, NotYet
+from draggonnb_pipelines.workflows.provisioning.removal import abort, remove_stack
+from draggonnb_pipelines.workflows.provisioning.stack_ledger import Ledger, NotYet
+from draggonnb_pipelines.workflows.publishing.agenda import showing_life
 from tests.sandbox_process import Sandbox
 from tests.supabase_calls import new_project
 from tests.workflows.client_desk import OWNER, Desk, cut_at_each_reading, settled

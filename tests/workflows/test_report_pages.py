@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from draggonnb_pipelines.workflows.report_pages import charts, mail_html, mail_text, page_html, pdf
+from draggonnb_pipelines.workflows.analytics.report_pages import charts, mail_html, mail_text, page_html, pdf
 from tests.workflows.report_work import content, figures, samples
 
 LINK = "https://app.example/reports/kloof.2026-11-16.proof"

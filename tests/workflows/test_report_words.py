@@ -4,7 +4,7 @@ from datetime import date
 
 import pytest
 
-from draggonnb_pipelines.workflows.report_words import words_of
+from draggonnb_pipelines.workflows.analytics.report_words import words_of
 
 NBSP = "\u00a0"
 

@@ -7,14 +7,14 @@ from uuid import UUID, uuid4
 from draggonnb_pipelines.domain.organizations import Organization
 from draggonnb_pipelines.domain.reports import PartitionKey
 from draggonnb_pipelines.resources.stack import Stack
-from draggonnb_pipelines.workflows.lead_batches import DayBatch
-from draggonnb_pipelines.workflows.message_batches import BATCHES
-from draggonnb_pipelines.workflows.notifications import notify_sales
-from draggonnb_pipelines.workflows.reprocessing import (
+from draggonnb_pipelines.workflows.leads.lead_batches import DayBatch
+from draggonnb_pipelines.workflows.leads.notifications import notify_sales
+from draggonnb_pipelines.workflows.leads.reprocessing import (
     reprocessing_keys,
     request_reprocessing,
     settle_request,
 )
+from draggonnb_pipelines.workflows.message_batches import BATCHES
 from tests.sandbox_process import Sandbox
 from tests.workflows.lead_work import (
     count,

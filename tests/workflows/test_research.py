@@ -4,7 +4,7 @@ import pytest
 
 from draggonnb_pipelines.domain.organizations import Organization
 from draggonnb_pipelines.resources.stack import Stack
-from draggonnb_pipelines.workflows.leads import capture_leads, research_companies
+from draggonnb_pipelines.workflows.leads.leads import capture_leads, research_companies
 from tests.sandbox_process import Sandbox
 from tests.workflows.lead_work import count, deliver, enquiry, questions, tenant_rows, variant, work_through
 

@@ -8,8 +8,8 @@ import pytest
 
 from draggonnb_pipelines.domain.organizations import Organization
 from draggonnb_pipelines.resources.stack import Stack
-from draggonnb_pipelines.workflows.review_decisions import decide
-from draggonnb_pipelines.workflows.reviews import (
+from draggonnb_pipelines.workflows.content.review_decisions import decide
+from draggonnb_pipelines.workflows.content.reviews import (
     tend_reviews,
 )
 from tests.sandbox_process import Sandbox

@@ -8,8 +8,8 @@ import pytest
 
 from draggonnb_pipelines.domain.organizations import Organization
 from draggonnb_pipelines.resources.stack import Stack
-from draggonnb_pipelines.workflows.review_decisions import Decision
-from draggonnb_pipelines.workflows.reviews import (
+from draggonnb_pipelines.workflows.content.review_decisions import Decision
+from draggonnb_pipelines.workflows.content.reviews import (
     remind_and_escalate,
     request_reviews,
     tell_decisions,

@@ -11,7 +11,7 @@ from psycopg.types.json import Jsonb
 from draggonnb_pipelines.domain.organizations import Organization
 from draggonnb_pipelines.domain.publishing import Platform
 from draggonnb_pipelines.resources.stack import Stack
-from draggonnb_pipelines.workflows.scheduling import enqueue_ready
+from draggonnb_pipelines.workflows.content.scheduling import enqueue_ready
 from tests.sandbox_process import Sandbox
 from tests.workflows.lead_work import tenant_rows
 from tests.workflows.publish_work import approve, connect, post_row, posts_used, publish, queue, statuses

@@ -12,7 +12,7 @@ from psycopg.types.json import Jsonb
 from draggonnb_pipelines.domain.organizations import Organization
 from draggonnb_pipelines.domain.publishing import Platform, fingerprint
 from draggonnb_pipelines.resources.stack import Stack
-from draggonnb_pipelines.workflows.scheduling import Enqueued, enqueue_ready
+from draggonnb_pipelines.workflows.content.scheduling import Enqueued, enqueue_ready
 from tests.sandbox_process import Sandbox
 from tests.workflows.lead_work import master_rows, tenant_rows
 from tests.workflows.publish_work import SQUARE, approve, connect, post_row, posts_used, publish, queue

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from draggonnb_pipelines.domain.client_config import CONFIG_PATH, client_config
-from draggonnb_pipelines.workflows.github_repo import github_repo
+from draggonnb_pipelines.workflows.provisioning.github_repo import github_repo
 from scripts.sync_client_template import ROOT
 from tests.sandbox_process import Sandbox, sandbox_process
 from tests.workflows.app_desk import AppDesk, done

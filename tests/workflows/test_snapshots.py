@@ -10,8 +10,8 @@ import pytest
 from draggonnb_pipelines.domain.organizations import Organization
 from draggonnb_pipelines.domain.reports import PartitionKey
 from draggonnb_pipelines.resources.stack import Stack
-from draggonnb_pipelines.workflows.snapshot_versions import period_snapshot
-from draggonnb_pipelines.workflows.snapshots import take_snapshots
+from draggonnb_pipelines.workflows.analytics.snapshot_versions import period_snapshot
+from draggonnb_pipelines.workflows.analytics.snapshots import take_snapshots
 from tests.sandbox_process import Sandbox
 from tests.workflows.lead_work import master_rows, tenant_rows
 from tests.workflows.snapshot_work import at, clock, publish, read, snapshots, take

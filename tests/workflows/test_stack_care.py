@@ -4,9 +4,9 @@ from datetime import timedelta
 from pathlib import Path
 
 from draggonnb_pipelines.errors import OperatorError
-from draggonnb_pipelines.workflows.offboarding import offboard
-from draggonnb_pipelines.workflows.removal import abort
-from draggonnb_pipelines.workflows.stack_care import care_for_stacks
+from draggonnb_pipelines.workflows.provisioning.offboarding import offboard
+from draggonnb_pipelines.workflows.provisioning.removal import abort
+from draggonnb_pipelines.workflows.provisioning.stack_care import care_for_stacks
 from tests.sandbox_process import Sandbox
 from tests.workflows.client_desk import Desk
 from tests.workflows.lead_work import master_rows

@@ -3,8 +3,8 @@
 import pytest
 
 from draggonnb_pipelines.errors import OperatorError, VendorError
-from draggonnb_pipelines.workflows.agenda import AGENDA, note_due
-from draggonnb_pipelines.workflows.standing import align_standings, resume, suspend
+from draggonnb_pipelines.workflows.billing.standing import align_standings, resume, suspend
+from draggonnb_pipelines.workflows.publishing.agenda import AGENDA, note_due
 from tests.sandbox_process import Sandbox
 from tests.workflows.client_desk import Desk
 from tests.workflows.lead_work import master_rows

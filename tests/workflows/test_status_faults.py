@@ -4,7 +4,7 @@ import pytest
 
 from draggonnb_pipelines.domain.organizations import Organization
 from draggonnb_pipelines.resources.stack import Stack
-from draggonnb_pipelines.workflows.message_statuses import apply_all_statuses, apply_statuses
+from draggonnb_pipelines.workflows.messages.message_statuses import apply_all_statuses, apply_statuses
 from tests.workflows.lead_work import deliver, enquiry, master_rows, tenant_rows, variant, work_through
 from tests.workflows.outbox import after, bring_status, delivery_on
 

@@ -10,8 +10,8 @@ import pytest
 from draggonnb_pipelines.domain.organizations import Organization
 from draggonnb_pipelines.domain.subscriptions import month_after
 from draggonnb_pipelines.resources.stack import Stack
-from draggonnb_pipelines.workflows.payments import take_notices
-from draggonnb_pipelines.workflows.subscription_orders import OrderRefused, carry_out_orders, place_order
+from draggonnb_pipelines.workflows.billing.payments import take_notices
+from draggonnb_pipelines.workflows.billing.subscription_orders import OrderRefused, carry_out_orders, place_order
 from tests.payfast_till import LetterBox, letter_box
 from tests.sandbox_process import Sandbox
 from tests.workflows.billing_work import (

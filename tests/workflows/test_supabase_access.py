@@ -8,7 +8,7 @@ import pytest
 
 from draggonnb_pipelines.errors import ErrorClass, VendorError
 from draggonnb_pipelines.resources.stack import Stack
-from draggonnb_pipelines.workflows.supabase_project import supabase_project
+from draggonnb_pipelines.workflows.provisioning.supabase_project import supabase_project
 from tests.sandbox_process import Sandbox
 from tests.supabase_calls import public
 from tests.workflows.project_work import Site, made_at, new_client, open_site, with_project

@@ -11,8 +11,13 @@ import pytest
 
 from draggonnb_pipelines.errors import ErrorClass, NeedsReview, VendorError
 from draggonnb_pipelines.resources.stack import Stack
-from draggonnb_pipelines.workflows.stack_ledger import NameTaken, NotYet
-from draggonnb_pipelines.workflows.supabase_project import COMES_UP_WITHIN, PASSWORD, dsn_of_project, supabase_project
+from draggonnb_pipelines.workflows.provisioning.stack_ledger import NameTaken, NotYet
+from draggonnb_pipelines.workflows.provisioning.supabase_project import (
+    COMES_UP_WITHIN,
+    PASSWORD,
+    dsn_of_project,
+    supabase_project,
+)
 from tests.sandbox_process import Sandbox
 from tests.supabase_calls import management, new_project, public
 from tests.workflows.project_work import (

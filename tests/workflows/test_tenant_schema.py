@@ -18,9 +18,9 @@ from draggonnb_pipelines.resources.schema_history import read_migrations
 from draggonnb_pipelines.resources.stack import Stack
 from draggonnb_pipelines.sql import TENANT_MIGRATIONS
 from draggonnb_pipelines.workflows.organizations import TENANT
-from draggonnb_pipelines.workflows.stack_ledger import NotYet
-from draggonnb_pipelines.workflows.supabase_project import PASSWORD, dsn_of_project
-from draggonnb_pipelines.workflows.tenant_schema import tenant_schema
+from draggonnb_pipelines.workflows.provisioning.stack_ledger import NotYet
+from draggonnb_pipelines.workflows.provisioning.supabase_project import PASSWORD, dsn_of_project
+from draggonnb_pipelines.workflows.provisioning.tenant_schema import tenant_schema
 from tests.conftest import MakeOrganization
 from tests.sandbox_process import Sandbox
 from tests.supabase_calls import management
@@ -72,7 +72,7 @@ def next_release(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[]
     def deploy() -> None:
         copied = Path(shutil.copytree(TENANT_MIGRATIONS, tmp_path / "migrations"))
         (copied / NEXT).write_text("create table next_things (id int primary key);")
-        monkeypatch.setattr("draggonnb_pipelines.workflows.tenant_schema.TENANT_MIGRATIONS", copied)
+        monkeypatch.setattr("draggonnb_pipelines.workflows.provisioning.tenant_schema.TENANT_MIGRATIONS", copied)
 
     return deploy
 

@@ -14,8 +14,13 @@ import pytest
 from draggonnb_pipelines.domain.organizations import Organization
 from draggonnb_pipelines.domain.publishing import Platform
 from draggonnb_pipelines.resources.stack import Stack
-from draggonnb_pipelines.workflows.accounts import open_token
-from draggonnb_pipelines.workflows.token_refresh import LEASE_SECONDS, RETRY_AFTER, refresh_account, refresh_due
+from draggonnb_pipelines.workflows.publishing.accounts import open_token
+from draggonnb_pipelines.workflows.publishing.token_refresh import (
+    LEASE_SECONDS,
+    RETRY_AFTER,
+    refresh_account,
+    refresh_due,
+)
 from tests.conftest import MASTER_KEYS
 from tests.sandbox_process import Sandbox
 from tests.workflows.account_work import (

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from draggonnb_pipelines.errors import ErrorClass, NeedsReview, VendorError
-from draggonnb_pipelines.workflows.stack_ledger import NotYet
-from draggonnb_pipelines.workflows.training_materials import build_question, training_materials
+from draggonnb_pipelines.workflows.provisioning.stack_ledger import NotYet
+from draggonnb_pipelines.workflows.provisioning.training_materials import build_question, training_materials
 from tests.sandbox_process import Sandbox
 from tests.workflows.client_desk import Desk, cut_off, settled
 from tests.workflows.lead_work import MESSAGES, tenant_rows, variant

@@ -9,9 +9,9 @@ import pytest
 from draggonnb_pipelines.domain.organizations import Organization
 from draggonnb_pipelines.domain.publishing import Platform
 from draggonnb_pipelines.resources.stack import Stack
-from draggonnb_pipelines.workflows.account_alerts import tell_all_troubles
-from draggonnb_pipelines.workflows.agency_alerts import tell_agency_troubles
-from draggonnb_pipelines.workflows.publish_alerts import SETTLED, tell_publish_troubles
+from draggonnb_pipelines.workflows.messages.agency_alerts import tell_agency_troubles
+from draggonnb_pipelines.workflows.publishing.account_alerts import tell_all_troubles
+from draggonnb_pipelines.workflows.publishing.publish_alerts import SETTLED, tell_publish_troubles
 from tests.sandbox_process import Sandbox
 from tests.workflows.account_work import connect, schedule_post
 from tests.workflows.lead_work import count, master_rows, tenant_rows, variant

@@ -19,7 +19,7 @@ import pytest
 from draggonnb_pipelines.domain.organizations import Organization
 from draggonnb_pipelines.resources.postgres import dsn_for
 from draggonnb_pipelines.resources.stack import Stack
-from draggonnb_pipelines.workflows.usage import Reserved, commit, release, reserve
+from draggonnb_pipelines.workflows.billing.usage import Reserved, commit, release, reserve
 from tests.conftest import MASTER_KEYS
 from tests.workflows.conftest import World
 from tests.workflows.lead_work import count, master_rows, tenant_rows, variant

@@ -9,8 +9,8 @@ import pytest
 from draggonnb_pipelines.domain.organizations import Organization
 from draggonnb_pipelines.domain.reports import PartitionKey
 from draggonnb_pipelines.resources.stack import Stack
-from draggonnb_pipelines.workflows import usage_alerts
-from draggonnb_pipelines.workflows.usage import reserve
+from draggonnb_pipelines.workflows.billing import usage_alerts
+from draggonnb_pipelines.workflows.billing.usage import reserve
 from tests.sandbox_process import Sandbox
 from tests.workflows.conftest import World
 from tests.workflows.lead_work import tenant_rows, variant

@@ -11,7 +11,7 @@ import pytest
 from draggonnb_pipelines.domain.organizations import Organization
 from draggonnb_pipelines.domain.reports import Markdown, PartitionKey
 from draggonnb_pipelines.resources.stack import Stack
-from draggonnb_pipelines.workflows.usage import release, reserve
+from draggonnb_pipelines.workflows.billing.usage import release, reserve
 from tests.sandbox_process import Sandbox
 from tests.workflows.conftest import World
 from tests.workflows.lead_work import count, master_rows, tenant_rows, variant

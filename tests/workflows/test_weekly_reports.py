@@ -9,8 +9,8 @@ import pytest
 from draggonnb_pipelines.domain.organizations import Organization
 from draggonnb_pipelines.domain.reports import KeyReport, PartitionKey
 from draggonnb_pipelines.resources.stack import Stack
-from draggonnb_pipelines.workflows.report_links import report_url
-from draggonnb_pipelines.workflows.snapshots import take_snapshots
+from draggonnb_pipelines.workflows.analytics.report_links import report_url
+from draggonnb_pipelines.workflows.analytics.snapshots import take_snapshots
 from tests.sandbox_process import Sandbox
 from tests.workflows.agency_work import database_away
 from tests.workflows.lead_work import count, master_rows, tenant_rows, variant

@@ -6,7 +6,7 @@ import pytest
 
 from draggonnb_pipelines.domain.organizations import Organization
 from draggonnb_pipelines.resources.stack import Stack
-from draggonnb_pipelines.workflows.analytics_agenda import (
+from draggonnb_pipelines.workflows.analytics.analytics_agenda import (
     DueWeek,
     figures_failed,
     week_reported,

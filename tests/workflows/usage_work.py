@@ -7,8 +7,8 @@ import psycopg
 from draggonnb_pipelines.domain.organizations import Organization
 from draggonnb_pipelines.domain.reports import PartitionKey, StepReport
 from draggonnb_pipelines.resources.stack import Stack
-from draggonnb_pipelines.workflows.usage import commit, reserve
-from draggonnb_pipelines.workflows.usage_metrics import report_usage
+from draggonnb_pipelines.workflows.billing.usage import commit, reserve
+from draggonnb_pipelines.workflows.billing.usage_metrics import report_usage
 from tests.sandbox_process import Sandbox
 from tests.workflows.conftest import World
 from tests.workflows.lead_work import master_rows, tenant_rows, variant

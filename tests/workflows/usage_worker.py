@@ -15,7 +15,7 @@ from draggonnb_pipelines.resources.postgres import MasterDb
 from draggonnb_pipelines.resources.stack import Stack, open_stack
 from draggonnb_pipelines.settings import load_settings
 from draggonnb_pipelines.sql import load_queries
-from draggonnb_pipelines.workflows.usage import reserve
+from draggonnb_pipelines.workflows.billing.usage import reserve
 
 GATE = 20261123
 

@@ -1,0 +1,1 @@
+"""What clients pay and what their plans allow: payments, subscriptions, invoices, books, usage."""
