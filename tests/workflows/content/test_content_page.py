@@ -17,7 +17,7 @@ from draggonnb_pipelines.workflows.content.content_checks import read_desk
 from draggonnb_pipelines.workflows.content.recurring_requests import make_recurring
 from tests.workflows.lead_work import count, variant
 
-PAGE = (Path(__file__).resolve().parents[2] / "docs/workflows/content.md").read_text(encoding="utf-8")
+PAGE = (Path(__file__).resolve().parents[3] / "docs/workflows/content.md").read_text(encoding="utf-8")
 NOW = datetime(2026, 11, 23, 9, tzinfo=UTC)
 
 

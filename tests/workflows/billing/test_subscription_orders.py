@@ -33,7 +33,7 @@ from tests.workflows.billing_work import (
     took,
 )
 from tests.workflows.conftest import World
-from tests.workflows.test_publish_cuts import Cutter
+from tests.workflows.publishing.test_publish_cuts import Cutter
 
 PAUSE, ADHOC = (
     f"{verb} /payfast/api/subscriptions/{{token}}/{name}" for verb, name in (("PUT", "pause"), ("POST", "adhoc"))

@@ -39,7 +39,7 @@ from tests.workflows.billing_work import (
 from tests.workflows.conftest import World
 from tests.workflows.lead_work import master_rows
 from tests.workflows.payments_worker import GATE
-from tests.workflows.test_publish_cuts import Cutter
+from tests.workflows.publishing.test_publish_cuts import Cutter
 
 VALIDATE = "POST /payfast/eng/query/validate"
 

@@ -10,7 +10,7 @@ from draggonnb_pipelines.domain.message_requests import read_message
 from draggonnb_pipelines.domain.submissions import SubmissionRefused
 from draggonnb_pipelines.workflows.messages.outgoing_mail import NO_SUCH_MAILBOX
 
-PAGE = (Path(__file__).resolve().parents[2] / "docs/workflows/notifications.md").read_text(encoding="utf-8")
+PAGE = (Path(__file__).resolve().parents[3] / "docs/workflows/notifications.md").read_text(encoding="utf-8")
 
 
 def test_the_table_of_events_is_the_catalogue():

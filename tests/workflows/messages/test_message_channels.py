@@ -9,7 +9,7 @@ from draggonnb_pipelines.workflows.messages.notices import Notice, send_waiting,
 from draggonnb_pipelines.workflows.messages.refused_addresses import tell_refusals
 from tests.sandbox_process import Sandbox
 from tests.workflows.lead_work import count, master_rows, tenant_rows, variant
-from tests.workflows.messages import PHONE, REPORT, WORDS, outbox, prefer, report_files
+from tests.workflows.message_work import PHONE, REPORT, WORDS, outbox, prefer, report_files
 from tests.workflows.outbox import after, bring_status
 from tests.workflows.post_reviews import OWNER, mailed
 

@@ -11,7 +11,7 @@ from draggonnb_pipelines.workflows.messages.notices import Notice, send_waiting,
 from draggonnb_pipelines.workflows.messages.unsubscribing import subscription_of
 from tests.sandbox_process import Sandbox
 from tests.workflows.lead_work import count, tenant_rows, variant
-from tests.workflows.messages import REPORT, add_contact, outbox, prefer, record_consent
+from tests.workflows.message_work import REPORT, add_contact, outbox, prefer, record_consent
 from tests.workflows.outbox import after
 from tests.workflows.post_reviews import APPROVER, EDITOR, OWNER, mailed
 

@@ -14,7 +14,7 @@ from draggonnb_pipelines.workflows.messages.notices import Notice, send_waiting,
 from tests.conftest import MASTER_KEYS
 from tests.sandbox_process import Sandbox
 from tests.workflows.lead_work import tenant_rows, variant
-from tests.workflows.messages import PHONE, REPORT, outbox, prefer, set_quiet_hours
+from tests.workflows.message_work import PHONE, REPORT, outbox, prefer, set_quiet_hours
 from tests.workflows.outbox import after, bring_status
 from tests.workflows.post_reviews import OWNER
 

@@ -13,7 +13,7 @@ from draggonnb_pipelines.workflows.messages.notices import Notice, send_waiting,
 from draggonnb_pipelines.workflows.messages.unsubscribing import subscription_of, unsubscribe
 from tests.sandbox_process import Sandbox
 from tests.workflows.lead_work import count, tenant_rows, variant
-from tests.workflows.messages import (
+from tests.workflows.message_work import (
     PHONE,
     REPORT,
     add_contact,

@@ -22,7 +22,7 @@ from draggonnb_pipelines.workflows.messages.outbox import TAKE_AT_ONCE
 from draggonnb_pipelines.workflows.messages.unsent_messages import messages_outcome
 from tests.sandbox_process import Sandbox
 from tests.workflows.lead_work import tenant_rows, variant
-from tests.workflows.messages import PHONE, REPORT, outbox, prefer
+from tests.workflows.message_work import PHONE, REPORT, outbox, prefer
 from tests.workflows.outbox import after, bring_status
 from tests.workflows.post_reviews import OWNER, mailed
 
