@@ -17,8 +17,7 @@ import css_inline
 
 from draggonnb_pipelines.workflows.analytics.report_sheets import listed, pdf_document
 from draggonnb_pipelines.workflows.analytics.report_words import words_of
-from draggonnb_pipelines.workflows.leads.proposal_page import TEMPLATES
-from draggonnb_pipelines.workflows.pages import render
+from draggonnb_pipelines.workflows.pages import TEMPLATES, render
 
 # Stands for the place of a report's files in its stored page; whoever serves the page puts the address there.
 FILES_MARK = "report-file:"

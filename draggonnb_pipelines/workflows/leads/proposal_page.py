@@ -7,14 +7,13 @@ Not here: what a proposal says (`domain/proposals.py`), the accept form and the 
 import re
 from datetime import date, datetime
 from functools import cache
-from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from draggonnb_pipelines.domain.proposals import ProposalContent
+from draggonnb_pipelines.workflows.pages import TEMPLATES
 
-TEMPLATES = Path(__file__).parent / "templates"
 DECISION_MARK = "<!-- decision -->"
 _STYLE = re.compile(r"<style>(.*?)</style>", re.DOTALL)
 _MONTHS = ("January", "February", "March", "April", "May", "June", "July")
