@@ -7,20 +7,19 @@ import contextlib
 import os
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from pathlib import Path
 
 import psycopg
 import pytest
 from psycopg.sql import SQL, Identifier
 
 from draggonnb_pipelines.domain.organizations import Organization
-from draggonnb_pipelines.resources.embedded_postgres import embedded_server
 from draggonnb_pipelines.resources.migrations import ensure_database, ensure_tenant_template, migrate
 from draggonnb_pipelines.resources.postgres import MasterDb, Tenants, dsn_for
 from draggonnb_pipelines.resources.vault import Vault
 from draggonnb_pipelines.sql import MASTER_MIGRATIONS
 from draggonnb_pipelines.workflows.organizations import NewOrganization, create_organization
 from tests.sandbox_process import Sandbox, sandbox_process
+from tests.servers import hasty_server
 
 MASTER_KEYS = "test:" + "q83vEjRWeJC83xI0VniQq83vEjRWeJC83xI0VniQq80="
 
@@ -36,9 +35,7 @@ def postgres_dsn() -> Iterator[str]:
     if dsn := os.environ.get("DRAGGONNB_TEST_DSN"):
         yield dsn
         return
-    worker = os.environ.get("PYTEST_XDIST_WORKER", "main")
-    with embedded_server(Path(f"/var/tmp/draggonnb-tests-{os.getuid()}-{worker}")) as dsn:
-        _hurry(dsn)
+    with hasty_server("tests") as dsn:
         yield dsn
 
 
@@ -139,14 +136,6 @@ def supabase_sandbox(sandbox: Sandbox, postgres_dsn: str) -> Iterator[Sandbox]:
     sandbox.settings(postgres_dsn=postgres_dsn, supabase_project_seconds=0.1)
     yield sandbox
     sandbox.reset()
-
-
-def _hurry(server_dsn: str) -> None:
-    """Databases come and go by the hundred here, and none needs to survive the machine's power."""
-    with psycopg.connect(server_dsn, autocommit=True) as conn:
-        for setting in ("fsync", "full_page_writes", "synchronous_commit"):
-            conn.execute(f"alter system set {setting} = off".encode())
-        conn.execute("select pg_reload_conf()")
 
 
 def _drop(server_dsn: str, *names: str) -> None:

@@ -1,6 +1,5 @@
 """The template of the tenants' databases: built once, whole or not at all, replaced when the schema changes."""
 
-import os
 import shutil
 import signal
 import subprocess
@@ -17,7 +16,6 @@ from psycopg.conninfo import make_conninfo
 from psycopg.sql import SQL, Identifier
 
 from draggonnb_pipelines.errors import OperatorError
-from draggonnb_pipelines.resources.embedded_postgres import embedded_server
 from draggonnb_pipelines.resources.migrations import (
     create_tenant_database,
     ensure_database,
@@ -27,13 +25,13 @@ from draggonnb_pipelines.resources.migrations import (
 )
 from draggonnb_pipelines.resources.postgres import dsn_for
 from draggonnb_pipelines.sql import TENANT_LOCAL_SUPABASE, TENANT_MIGRATIONS
+from tests.servers import hasty_server
 
 
 @pytest.fixture(scope="module")
 def own_server() -> Iterator[str]:
     """A server of this module's own: elsewhere the templates that it drops would be in use."""
-    worker = os.environ.get("PYTEST_XDIST_WORKER", "main")
-    with embedded_server(Path(f"/var/tmp/draggonnb-template-tests-{os.getuid()}-{worker}")) as dsn:
+    with hasty_server("template-tests") as dsn:
         yield dsn
 
 
