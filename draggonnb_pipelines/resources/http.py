@@ -86,7 +86,7 @@ class HttpDoor:
         self._public: PublicPages | None = None
 
     async def __aenter__(self) -> Self:
-        tls = _trusted()
+        tls = trusted_authorities()
         connector = aiohttp.TCPConnector(
             ssl=tls,
             limit=VENDOR_CONNECTIONS,
@@ -235,7 +235,7 @@ class HttpDoor:
 
 
 @cache
-def _trusted() -> ssl.SSLContext:
+def trusted_authorities() -> ssl.SSLContext:
     """Whom every door of this process believes: reading the authorities takes 25 ms."""
     return httpx.create_ssl_context()
 

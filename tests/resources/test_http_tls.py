@@ -3,7 +3,7 @@
 import asyncio
 import datetime
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from draggonnb_pipelines.errors import ErrorClass, VendorError
-from draggonnb_pipelines.resources.http import HttpDoor, PublicFetchError
+from draggonnb_pipelines.resources.http import HttpDoor, PublicFetchError, trusted_authorities
 from tests.resources.raw_server import answer
 
 
@@ -60,12 +60,20 @@ async def tls_server(certificate: Path) -> AsyncIterator[int]:
         yield server.sockets[0].getsockname()[1]
 
 
-async def test_a_certificate_is_checked_against_the_host_of_the_url_and_not_the_dialled_address(
-    certificate: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def trusted_certificate(certificate: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """The one authority of this process, which reads its authorities once."""
     monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    trusted_authorities.cache_clear()
+    yield certificate
+    trusted_authorities.cache_clear()
+
+
+async def test_a_certificate_is_checked_against_the_host_of_the_url_and_not_the_dialled_address(
+    trusted_certificate: Path,
+) -> None:
     async with (
-        tls_server(certificate) as port,
+        tls_server(trusted_certificate) as port,
         HttpDoor(user_agent="t", connect_to={"example": f"127.0.0.1:{port}"}) as door,
     ):
         page = await door.fetch_public("https://acme.example/", max_bytes=100, timeout_seconds=5)
