@@ -86,7 +86,9 @@ test("a refused answer leaves the question open", async () => {
 
 test("where nothing waits, nothing is shown", async () => {
   network(() => ({ body: [] }));
-  const { container } = open(<PublishQuestions mayDecide />);
+  const { queries } = open(<PublishQuestions mayDecide />);
 
-  await expect.poll(() => container.querySelector("section")).toBeNull();
+  await expect.poll(() => queries.isFetching()).toBe(0);
+
+  expect(screen.queryByRole("heading")).toBeNull();
 });
