@@ -85,7 +85,7 @@ def _take(browser: Browser, url: str, link: str) -> None:
             for name, path in PAGES.items():
                 _picture(page, path, f"{name}-{width}-{scheme}")
             page.goto("/leads")
-            page.locator("main table a, main li a").first.click()
+            page.locator("main a[href^='/leads/']:not([href='/leads/deals'])").locator("visible=true").first.click()
             page.wait_for_url("**/leads/*-*")
             _picture(page, None, f"lead-{width}-{scheme}")
             page.close()
