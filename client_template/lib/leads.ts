@@ -87,3 +87,8 @@ export function reasonsOf(stored: unknown): string[] {
 export function likePattern(words: string): string {
   return `%${words.trim().slice(0, 100).replace(/[\\%_]/g, "\\$&")}%`;
 }
+
+/** Where a lead came from, as a sentence has it: `web_form` is a web form. */
+export function sourceWords(source: string): string {
+  return source.replaceAll("_", " ");
+}

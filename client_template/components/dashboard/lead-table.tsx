@@ -2,7 +2,7 @@
 import Link from "next/link";
 
 import { Badge } from "@/components/ui/badge";
-import { LEAD_STATUS_NAMES, scoreOf, statusTone, type LeadStatus } from "@/lib/leads";
+import { LEAD_STATUS_NAMES, scoreOf, sourceWords, statusTone, type LeadStatus } from "@/lib/leads";
 import { formatAgo, formatMoment } from "@/lib/utils/dates";
 
 export type LeadRow = {
@@ -32,7 +32,7 @@ export function LeadTable({ leads }: { leads: readonly LeadRow[] }) {
             <span className="min-w-0 flex-1 basis-56">
               <span className="block font-medium break-words">{leadTitle(lead)}</span>
               <span className="block text-sm break-words text-text-muted">
-                {[lead.contact?.name, lead.source].filter(Boolean).join(" · ")}
+                {[lead.contact?.name, sourceWords(lead.source)].filter(Boolean).join(" · ")}
               </span>
             </span>
             <Badge variant={statusTone(lead.status)}>{LEAD_STATUS_NAMES[lead.status]}</Badge>

@@ -72,7 +72,7 @@ test("markup in a name is text, and a lead without a name has one", () => {
   const lead = {
     id: "1",
     company_name: "<img src=x onerror=alert(1)>",
-    source: "web",
+    source: "web_form",
     status: "new" as const,
     rule_score: 40,
     model_score: null,
@@ -85,6 +85,7 @@ test("markup in a name is text, and a lead without a name has one", () => {
   expect(container.querySelector("img")).toBeNull();
   expect(screen.getByText("A lead without a name")).toBeVisible();
   expect(screen.getByText("no score yet")).toBeVisible();
+  expect(screen.getAllByText(/web form$/)).toHaveLength(2);
 });
 
 test("signs of a search pattern stand for themselves", () => {

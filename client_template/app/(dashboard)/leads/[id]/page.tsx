@@ -14,7 +14,7 @@ import { Badge } from "@/components/ui/badge";
 import { Card, CardContent, CardHeader, CardTitle } from "@/components/ui/card";
 import { EmptyState } from "@/components/ui/empty-state";
 import { dataAs, dataOf } from "@/lib/data-error";
-import { LEAD_STATUS_NAMES, statusTone } from "@/lib/leads";
+import { LEAD_STATUS_NAMES, sourceWords, statusTone } from "@/lib/leads";
 import { LEAD_COLUMNS, newestAnalyses, type LeadDetail } from "@/lib/leads-read";
 import { can, currentPerson } from "@/lib/session";
 import { serverClient } from "@/lib/supabase/server";
@@ -46,7 +46,7 @@ export default async function LeadPage({ params }: Props) {
         ← All leads
       </Link>
       <PageHeading title={title} action={<Badge variant={statusTone(lead.status)}>{LEAD_STATUS_NAMES[lead.status]}</Badge>}>
-        Came in by {lead.source}, {formatMoment(lead.received_at)}
+        Came in by {sourceWords(lead.source)}, {formatMoment(lead.received_at)}
       </PageHeading>
       {lead.status === "needs_review" && lead.review_reason ? (
         <p className="rounded-lg border border-warn/30 bg-warn/10 px-4 py-3 text-sm break-words">
