@@ -95,6 +95,7 @@ def _picture(page: Page, path: str | None, name: str) -> None:
     if path is not None:
         page.goto(path)
     page.wait_for_load_state("networkidle")
+    page.wait_for_function("!document.querySelector('[class*=animate-pulse]')")
     page.wait_for_timeout(1_200)  # charts draw themselves
     picture = Image.open(io.BytesIO(page.screenshot())).convert("RGB")
     picture.quantize(COLOURS, dither=Image.Dither.NONE).save(IMAGES / f"{name}.png", optimize=True)
