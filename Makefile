@@ -27,7 +27,7 @@ test-client: setup-dev ## the client's app: types, lint, units, build, and peopl
 	@command -v npm >/dev/null || { echo "there is no npm on PATH: install Node.js 20 or later" >&2; exit 1; }
 	cd client_template && npm ci --ignore-scripts --prefer-offline --no-audit --no-fund
 	cd client_template && npm run typecheck && npm run lint && npm test
-	@$(BIN)/python -m pytest -m client tests/client $(ARGS)
+	@$(BIN)/python -m pytest -m client tests/client tests/mcp_server $(ARGS)
 
 test-kill: setup-dev ## the full kill test: 200 leads, 30 SIGKILLs, about six minutes
 	@$(BIN)/python -m pytest -m kill -s tests/stories/test_lead_kills.py $(ARGS)

@@ -1,4 +1,5 @@
-"""`python -m benchmarks [tick] [ingest] [burst] [publish] [provision] [analytics] [backfill]`: all without a name.
+"""`python -m benchmarks [tick] [ingest] [burst] [publish] [provision] [analytics] [backfill] [drill]`: all without a
+name.
 
 Writes docs/benchmarks.md."""
 
@@ -7,7 +8,7 @@ import sys
 
 from benchmarks.server import write_page
 
-NAMES = ("tick", "ingest", "burst", "publish", "provision", "analytics", "backfill")
+NAMES = ("tick", "ingest", "burst", "publish", "provision", "analytics", "backfill", "drill")
 
 
 def main(arguments: list[str]) -> None:

@@ -7,15 +7,17 @@ from uuid import UUID
 
 import dagster as dg
 
-from draggonnb_pipelines.assets import analytics, billing, content_runs, provisioning
+from draggonnb_pipelines.assets import analytics, backups, billing, content_runs, provisioning
 from draggonnb_pipelines.assets.leads import CHAIN
 from draggonnb_pipelines.dagster_instance import PG_URL_VARIABLE
 from draggonnb_pipelines.event_retention import prune_asset_events
 from draggonnb_pipelines.resources.bindings import MasterQueries, RunStack
 from draggonnb_pipelines.settings import load_settings
+from draggonnb_pipelines.tenant_events import to_dagster_metadata
 from draggonnb_pipelines.workflows.messages.message_requests import deliver_requests
 from draggonnb_pipelines.workflows.messages.message_statuses import apply_all_statuses
 from draggonnb_pipelines.workflows.messages.message_templates import watch_templates
+from draggonnb_pipelines.workflows.operations.retention import keep_retention as keep_retention_everywhere
 from draggonnb_pipelines.workflows.provisioning.stack_care import care_for_stacks
 from draggonnb_pipelines.workflows.publishing.publish_questions import act_on_row
 from draggonnb_pipelines.workflows.tending import tend_clients
@@ -259,3 +261,35 @@ def prune_events(context: dg.OpExecutionContext, master: MasterQueries) -> None:
 @dg.job(executor_def=dg.in_process_executor, description="Nightly: keeps Dagster's event log small and the UI quick.")
 def prune_asset_history() -> None:
     prune_events()
+
+
+@dg.op(description="Deletes and empties what is older than its retention; forgets again whom a backup brought back.")
+def delete_what_is_over(context: dg.OpExecutionContext, stack: RunStack) -> None:
+    kept = stack.run(keep_retention_everywhere)
+    context.log.info(f"{kept.rows.total()} rows of {kept.clients} organizations and the master were older")
+    counts = {"rows": kept.rows.total(), "persons": kept.forgotten, "exports": kept.exports}
+    context.add_output_metadata(to_dagster_metadata({**counts, "deleted": kept.table(), "troubles": kept.troubles}))
+    for slug, reason in kept.troubles.items():
+        context.log.warning(f"{slug}: {reason}")
+
+
+@dg.job(executor_def=dg.in_process_executor, tags=INBOX_TAGS, description="Nightly: `domain/retention.py` at work.")
+def keep_retention() -> None:
+    delete_what_is_over()
+
+
+back_up_databases = dg.define_asset_job(
+    "back_up_databases",
+    selection=dg.AssetSelection.assets(backups.tenant_backups),
+    description="The master and every client, each as a sealed file. Nightly at 00:30 UTC; `draggonnb backup create`.",
+    tags={"dagster/max_retries": "0", "dagster/max_runtime": "14400"},
+    executor_def=dg.in_process_executor,
+)
+
+drill_restores = dg.define_asset_job(
+    "drill_restores",
+    selection=dg.AssetSelection.assets(backups.restore_drill),
+    description="Restores backups for trial, compares and times them. Weekly; `draggonnb backup drill` does everybody.",
+    tags={"dagster/max_retries": "0", "dagster/max_runtime": "14400"},
+    executor_def=dg.in_process_executor,
+)

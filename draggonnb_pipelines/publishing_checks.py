@@ -1,26 +1,23 @@
-"""Asset checks of publishing over all organizations: what is due and silent, what is stopped, what ends soon.
+"""Asset checks of publishing over all organizations: what is due and silent, what is stopped.
 
-Checks of one partition (`brand_rules_kept` and its neighbours) are recorded by the step that makes it.
+Checks of one partition (`brand_rules_kept` and its neighbours) are recorded by the step that makes it; versions that
+end are the whole installation's matter (`operations_checks.py`).
 """
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import dagster as dg
 
 from draggonnb_pipelines.domain.reports import Markdown, markdown_text
 from draggonnb_pipelines.resources.bindings import MasterQueries
-from draggonnb_pipelines.resources.graph import GRAPH_VERSIONS, version_ends
-from draggonnb_pipelines.resources.linkedin import LINKEDIN_VERSIONS, sunset_of
 from draggonnb_pipelines.resources.postgres import Connection
-from draggonnb_pipelines.settings import load_settings
 from draggonnb_pipelines.sql import load_queries
 from draggonnb_pipelines.tenant_events import to_dagster_metadata
 
 AGENDA = load_queries("agenda")
 PUNCTUAL = "publishing_is_punctual"
 SILENT_AFTER = timedelta(minutes=5)
-NOTICE = timedelta(days=60)
 
 
 @dg.asset_check(
@@ -74,34 +71,4 @@ def no_network_is_stopped(master: MasterQueries) -> dg.AssetCheckResult:
     )
 
 
-@dg.asset_check(
-    asset="published_posts", description="The versions of LinkedIn's and Meta's APIs live for 60 days at least."
-)
-def api_versions_last() -> dg.AssetCheckResult:
-    settings = load_settings()
-    return versions_verdict(settings.linkedin_version, settings.graph_version, datetime.now(UTC).date())
-
-
-def versions_verdict(linkedin: str, graph: str, today: date) -> dg.AssetCheckResult:
-    """The verdict on two versions on a day. A LinkedIn version that we know nothing of fails: 426 stops everything."""
-    ends = {
-        f"LinkedIn {linkedin} (DRAGGONNB_LINKEDIN_VERSION)": sunset_of(linkedin),
-        f"Graph {graph} (DRAGGONNB_GRAPH_VERSION)": version_ends(graph),
-    }
-    unknown = [] if linkedin in LINKEDIN_VERSIONS else [f"LinkedIn {linkedin} is not in our register"]
-    near = [
-        f"{name} ends on {end}, in {(end - today).days} days"
-        for name, end in ends.items()
-        if end is not None and end - today < NOTICE
-    ]
-    newest = f"newest known: {max(LINKEDIN_VERSIONS)} and {max(GRAPH_VERSIONS)}"
-    return dg.AssetCheckResult(
-        passed=not near and not unknown,
-        description=f"{'; '.join([*unknown, *near])}; {newest}"
-        if near or unknown
-        else "both live for 60 days and more",
-        metadata={name: str(end) if end else "no end announced" for name, end in ends.items()},
-    )
-
-
-publishing_checks = [publishing_is_punctual, no_network_is_stopped, api_versions_last]
+publishing_checks = [publishing_is_punctual, no_network_is_stopped]

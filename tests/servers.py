@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import psycopg
+from psycopg.conninfo import conninfo_to_dict
+from psycopg.sql import SQL, Identifier
 
 from draggonnb_pipelines.resources.embedded_postgres import embedded_server
 
@@ -34,6 +36,20 @@ def hasty_server(name: str) -> Iterator[str]:
         yield dsn
     if root == MEMORY and not (folder / "pg" / "postmaster.pid").exists():
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def database_down(server_dsn: str, dsn: str) -> Iterator[None]:
+    """Nobody can connect to the database of this DSN, and whoever was connected no longer is."""
+    name = str(conninfo_to_dict(dsn)["dbname"])
+    allow = SQL("alter database {} with allow_connections {}")
+    with psycopg.connect(server_dsn, autocommit=True) as conn:
+        conn.execute(allow.format(Identifier(name), SQL("false")))
+        conn.execute("select pg_terminate_backend(pid) from pg_stat_activity where datname = %s", (name,))
+        try:
+            yield
+        finally:
+            conn.execute(allow.format(Identifier(name), SQL("true")))
 
 
 def _has_room() -> bool:

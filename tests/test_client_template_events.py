@@ -9,6 +9,7 @@ LISTED = ROOT / "client_template" / "lib" / "notifications" / "events.json"
 # Told to the agency, to strangers, or by mail alone: nobody at a client's has anything to choose about them.
 NOT_CHOSEN = {
     "agency_report",
+    "check_failed",
     "client_campaign",
     "digest",
     "kickoff_call",
@@ -17,6 +18,8 @@ NOT_CHOSEN = {
     "payment_failed",
     "payment_refused",
     "provisioning_stuck",
+    "run_failed",
+    "something_stuck",
     "subscription_order",
     "system_ready",
     "welcome",

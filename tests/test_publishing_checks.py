@@ -1,7 +1,7 @@
-"""The checks over all organizations: versions that end, networks that are stopped, what is due and silent."""
+"""The checks over all organizations: networks that are stopped, what is due and silent."""
 
 from collections.abc import Iterator
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import dagster as dg
@@ -9,13 +9,10 @@ import psycopg
 import pytest
 
 from draggonnb_pipelines.domain.organizations import Organization
-from draggonnb_pipelines.publishing_checks import no_network_is_stopped, punctuality_of, versions_verdict
+from draggonnb_pipelines.publishing_checks import no_network_is_stopped, punctuality_of
 from draggonnb_pipelines.resources.bindings import MasterQueries
-from draggonnb_pipelines.resources.graph import version_ends
-from draggonnb_pipelines.resources.linkedin import LINKEDIN_VERSIONS, sunset_of
 from tests.conftest import MASTER_KEYS
 
-LINKEDIN, GRAPH = max(LINKEDIN_VERSIONS), "v99.0"
 Execute = Any
 
 
@@ -36,43 +33,6 @@ def note(execute: Execute, *organizations: Organization, minutes_ago: float) -> 
             [organization.id, at],
         )
     return at
-
-
-def sunset() -> date:
-    end = sunset_of(LINKEDIN)
-    assert end is not None
-    return end
-
-
-@pytest.mark.parametrize(("days", "passed"), [(61, True), (60, True), (59, False), (0, False), (-1, False)])
-def test_a_version_counts_as_near_its_end_sixty_days_before(days: int, passed: bool) -> None:
-    verdict = versions_verdict(LINKEDIN, GRAPH, sunset() - timedelta(days=days))
-
-    assert verdict.passed is passed
-    if passed:
-        assert verdict.description == "both live for 60 days and more"
-    else:
-        assert str(verdict.description).startswith(
-            f"LinkedIn {LINKEDIN} (DRAGGONNB_LINKEDIN_VERSION) ends on {sunset()}, in {days} days; newest known: "
-        )
-
-
-def test_a_graph_version_near_its_end_is_named_with_its_setting() -> None:
-    version = "v22.0"
-    end = version_ends(version)
-    assert end is not None
-
-    verdict = versions_verdict(LINKEDIN, version, end - timedelta(days=59))
-
-    assert verdict.passed is False
-    assert f"Graph {version} (DRAGGONNB_GRAPH_VERSION) ends on {end}, in 59 days" in str(verdict.description)
-
-
-def test_a_version_of_linkedin_that_nobody_knows_fails() -> None:
-    verdict = versions_verdict("209901", GRAPH, date(2026, 11, 23))
-
-    assert verdict.passed is False
-    assert str(verdict.description).startswith("LinkedIn 209901 is not in our register; newest known: ")
 
 
 @pytest.mark.parametrize(("minutes", "passed"), [(4.9, True), (5.1, False), (60 * 30, False)])

@@ -11,9 +11,10 @@ from typing import Any, get_args
 from fastapi import FastAPI
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.requests import Request
-from starlette.responses import HTMLResponse
+from starlette.responses import HTMLResponse, JSONResponse
 
-from draggonnb_pipelines.api.problems import KINDS
+from draggonnb_pipelines.api.problems import KINDS, THROTTLED, Problem
+from draggonnb_pipelines.api.security import RateLimiter, network_of
 from draggonnb_pipelines.domain.content_requests import BRIEF_CHARS, MAX_MEDIA
 from draggonnb_pipelines.domain.message_requests import (
     LINK_CHARS,
@@ -255,11 +256,25 @@ def with_webhooks(app: FastAPI) -> None:
     app.openapi = openapi
 
 
+async def openapi_document(request: Request) -> JSONResponse:
+    """The document for programs."""
+    _throttle(request)
+    return JSONResponse(request.app.openapi())
+
+
 async def docs_page(request: Request) -> HTMLResponse:
     """The same document for reading."""
+    _throttle(request)
     html = _environment().get_template("docs.html.j2").render(api=request.app.openapi(), kinds=KINDS)
     policy = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; frame-ancestors 'none'"
     return HTMLResponse(html, headers={"content-security-policy": policy, "x-content-type-options": "nosniff"})
+
+
+def _throttle(request: Request) -> None:
+    """As often as the pages; making the reading page is some milliseconds of work."""
+    limiter: RateLimiter = request.app.state.page_limiter
+    if wait := limiter.seconds_to_wait(network_of(request.client.host if request.client else None)):
+        raise Problem(THROTTLED, f"Too many requests; come again in {wait} s.", retry_after_seconds=wait)
 
 
 @cache

@@ -1,38 +1,49 @@
 """GET /api/health: what was probed, and nothing that was not.
 
-Lives here: the probes, their cache, the answer in the shape of the architecture document. Not here: checks of the
-workflows themselves (asset checks tell those).
+Lives here: what the probes' answers amount to, in the shape of the architecture document. Not here: the probes
+(`health_probes.py`), the same for Prometheus (`metrics.py`), checks of the workflows themselves (asset checks tell
+those).
+
+    healthy    everything that was probed is as it should be
+    degraded   something is late or out of reach; the rest goes on
+    unhealthy  what comes in is kept, and nothing is done about it: no daemon, no code, no client's database
+    down       the master database is away, so that nothing can be taken in: the only 503
 """
 
 import asyncio
-import contextlib
 import time
 from collections.abc import Mapping
-from typing import Any, Literal
-from urllib.parse import urlsplit
+from datetime import UTC, datetime
+from typing import Any
 
-import psycopg
 from fastapi import APIRouter
-from psycopg_pool import PoolTimeout
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from draggonnb_pipelines.api.health_probes import (
+    Kept,
+    ServiceState,
+    TenantSample,
+    probe_daemon,
+    probe_master,
+    probe_tenants,
+    probe_vendors,
+)
+from draggonnb_pipelines.domain.ticks import DaemonReading
 from draggonnb_pipelines.resources.postgres import MasterDb
 from draggonnb_pipelines.settings import Settings
-from draggonnb_pipelines.sql import load_queries
 
-HEALTH = load_queries("health")
 KEEP_SECONDS = 5.0
 VENDOR_KEEP_SECONDS = 30.0
-MASTER_TIMEOUT_SECONDS = 3.0
-VENDOR_TIMEOUT_SECONDS = 1.0
+TENANT_KEEP_SECONDS = 60.0
 STALE_INBOX_SECONDS = 900
-ServiceState = Literal["connected", "sandbox", "unreachable"]
+STALE_POST_SECONDS = 300
+STALE_OUTBOX_SECONDS = 3600  # a message that failed comes again for minutes, and no mail is news after an hour
 router = APIRouter(tags=["operations"])
 
 
 class Health:
-    """Probes the master database every few seconds, the vendors' doors twice a minute, and keeps the results.
+    """Probes every few seconds (vendors and clients more seldom), and keeps the results.
 
     `system_uptime` is the share of the master's probes that succeeded since this process started: what we measured,
     not what a status page would like to say.
@@ -41,12 +52,14 @@ class Health:
     def __init__(self, settings: Settings, master: MasterDb, *, keep_seconds: float = KEEP_SECONDS) -> None:
         self._settings = settings
         self._keep_seconds = keep_seconds
-        self._master = master
         self._started = time.monotonic()
-        self._probed_at = 0.0
-        self._vendors_at = 0.0
-        self._figures: Mapping[str, Any] | None = None
-        self._vendors: dict[str, ServiceState] = {}
+        no_figures: Mapping[str, Any] | None = None
+        no_reading: DaemonReading | None = None
+        no_vendors: dict[str, ServiceState] = {}
+        self._master = Kept(lambda: probe_master(master), keep_seconds, no_figures)
+        self._daemon = Kept(lambda: probe_daemon(settings), keep_seconds, no_reading)
+        self._vendors = Kept(lambda: probe_vendors(settings), VENDOR_KEEP_SECONDS, no_vendors)
+        self._tenants = Kept(lambda: probe_tenants(settings, master), TENANT_KEEP_SECONDS, TenantSample())
         self._probes = 0
         self._failed = 0
         self._lock = asyncio.Lock()
@@ -58,99 +71,97 @@ class Health:
             await asyncio.sleep(self._keep_seconds)
 
     async def refresh(self) -> None:
-        """Probe what is older than its time; concurrent callers share one probe."""
+        """Probe what is older than its time, side by side; concurrent callers share one probe."""
         async with self._lock:
-            now = time.monotonic()
-            if not self._probed_at or now - self._probed_at >= self._keep_seconds:
-                self._figures = await self._probe_master()
+            was_asked, *_ = await asyncio.gather(
+                self._master.refresh(), self._daemon.refresh(), self._vendors.refresh(), self._tenants.refresh()
+            )
+            if was_asked:
                 self._probes += 1
-                self._failed += self._figures is None
-                self._probed_at = time.monotonic()
-            if not self._vendors_at or now - self._vendors_at >= VENDOR_KEEP_SECONDS:
-                self._vendors = await self._probe_vendors()
-                self._vendors_at = time.monotonic()
+                self._failed += self._master.value is None
 
-    def report(self) -> tuple[int, dict[str, object]]:
+    def report(self) -> tuple[int, dict[str, Any]]:
         """Status code and body; 503 only if the master database is down, since then nothing can be taken in."""
-        figures = self._figures
+        figures, sample, now = self._master.value, self._tenants.value, datetime.now(UTC)
+        status, why = self._verdict(now)
         services: dict[str, ServiceState] = {
             "database": "connected" if figures else "unreachable",
-            **self._vendors,
+            **self._vendors.value,
         }
-        body: dict[str, object] = {"status": self._status(services), "services": services}
+        known = figures or {}
+        body: dict[str, Any] = {"status": status, "why": why, "services": services}
         body["metrics"] = {
-            "active_clients": figures["active_clients"] if figures else None,
-            "monthly_posts": int(figures["monthly_posts"]) if figures else None,
+            "active_clients": known.get("active_clients"),
+            "monthly_posts": _whole(known.get("monthly_posts")),
             "system_uptime": f"{100 * (self._probes - self._failed) / max(self._probes, 1):.1f}%",
             "uptime_seconds": int(time.monotonic() - self._started),
         }
-        oldest = figures["oldest_seconds"] if figures else None
         body["inbox"] = {
-            "waiting": figures["waiting"] if figures else None,
-            "oldest_seconds": None if oldest is None else int(oldest),
-            "dead": figures["dead"] if figures else None,
+            "waiting": known.get("waiting"),
+            "oldest_seconds": _whole(known.get("oldest_seconds")),
+            "dead": known.get("dead"),
         }
+        body["publishing"] = {
+            "clients_due": known.get("clients_due"),
+            "oldest_due_seconds": _whole(known.get("oldest_due_seconds")),
+        }
+        body["tenants"] = {"sampled": sample.sampled, "answering": sample.answering}
+        body["outbox"] = {"waiting": sample.waiting, "oldest_seconds": _whole(sample.oldest_seconds)}
+        body["dagster"] = self._dagster(now)
         body["sandbox"] = list(self._settings.sandboxed_vendors)
         return (200 if figures else 503), body
 
-    def _status(self, services: Mapping[str, ServiceState]) -> str:
-        if self._figures is None:
-            return "down"
-        is_late = (self._figures["oldest_seconds"] or 0) > STALE_INBOX_SECONDS
-        return "degraded" if is_late or "unreachable" in services.values() else "healthy"
-
-    async def _probe_master(self) -> Mapping[str, Any] | None:
-        try:
-            async with asyncio.timeout(MASTER_TIMEOUT_SECONDS), self._master.connection() as conn:
-                return await HEALTH.health_figures(conn)
-        except (psycopg.Error, PoolTimeout, TimeoutError):
-            return None
-
-    async def _probe_vendors(self) -> dict[str, ServiceState]:
-        settings = self._settings
-        doors = {
-            "claude": _door(settings.claude_base_url),
-            "whatsapp": _door(settings.whatsapp_url),
-            "mail": settings.smtp_address,
-            "meta": _door(settings.graph_url),
-            "linkedin": _door(settings.linkedin_url),
-            "x": _door(settings.x_url),
-            "storage": _door(settings.storage_url),
-            "supabase": _door(settings.supabase_management_url),
-            "payfast": _door(settings.payfast_api_url),
-            "github": _door(settings.github_url),
-            "vercel": _door(settings.vercel_url),
-            "n8n": _door(settings.n8n_url),
+    def _dagster(self, now: datetime) -> dict[str, Any]:
+        reading = self._daemon.value
+        if reading is None:
+            return {"daemon": "unreachable", "code_location": "unknown", "heartbeat_seconds": {}, "schedules": {}}
+        schedules = {
+            one.name: {"last_good": one.last_good.isoformat() if one.last_good else None, "is_late": one.is_late(now)}
+            for one in reading.instigators
         }
-        opened = await asyncio.gather(*(_opens(*door) for door in doors.values()))
-        live: dict[str, ServiceState] = {}
-        for vendor, is_open in zip(doors, opened, strict=True):
-            reachable: ServiceState = "sandbox" if vendor in settings.sandboxed_vendors else "connected"
-            live[vendor] = reachable if is_open else "unreachable"
-        return live
+        return {
+            "daemon": "silent" if reading.faults() else "alive",
+            "code_location": reading.code_location(now),
+            "heartbeat_seconds": {name: int(age) for name, age in reading.heartbeats.items()},
+            "schedules": schedules,
+        }
+
+    def _verdict(self, now: datetime) -> tuple[str, list[str]]:
+        """The status, and a line for each reason, the worst first."""
+        figures, sample = self._master.value, self._tenants.value
+        if figures is None:
+            return "down", ["the master database does not answer"]
+        worse, late = [], []
+        reading = self._daemon.value
+        if reading is None:
+            worse.append("Dagster's database does not answer")
+        elif faults := reading.faults():
+            worse += faults
+        elif reading.code_location(now) == "silent":
+            worse.append("no sensor ticks: the daemon cannot load the code location")
+        else:
+            late += [f"{name} is late" for kind in (True, False) for name in reading.late(now, schedules=kind)]
+        if sample.answering < sample.sampled:
+            line = f"{sample.sampled - sample.answering} of {sample.sampled} sampled clients' databases do not answer"
+            (late if sample.answering else worse).append(line)
+        for what, age, most in (
+            ("delivery", figures["oldest_seconds"], STALE_INBOX_SECONDS),
+            ("due post", figures["oldest_due_seconds"], STALE_POST_SECONDS),
+            ("message", sample.oldest_seconds, STALE_OUTBOX_SECONDS),
+        ):
+            if (age or 0) > most:
+                late.append(f"the oldest {what} has waited for {int(age or 0)} s")
+        late += [f"{vendor} is out of reach" for vendor, state in self._vendors.value.items() if state == "unreachable"]
+        return ("unhealthy" if worse else "degraded" if late else "healthy"), worse + late
 
 
-def _door(url: str) -> tuple[str, int]:
-    parts = urlsplit(url)
-    return parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
-
-
-async def _opens(host: str, port: int) -> bool:
-    """A TCP connection and no more: free, without a key, and no call that a vendor counts."""
-    try:
-        async with asyncio.timeout(VENDOR_TIMEOUT_SECONDS):
-            _, writer = await asyncio.open_connection(host, port)
-    except (OSError, TimeoutError):
-        return False
-    writer.close()
-    with contextlib.suppress(OSError):
-        await writer.wait_closed()
-    return True
+def _whole(figure: float | None) -> int | None:
+    return None if figure is None else int(figure)
 
 
 @router.get("/api/health")
 async def health(request: Request) -> Response:
-    """What is up, what waits, and which vendors are only the sandbox."""
+    """What is up, what waits, why it is not healthy, and which vendors are only the sandbox."""
     probes: Health = request.app.state.health
     await probes.refresh()
     status, body = probes.report()

@@ -42,6 +42,7 @@ log = logging.getLogger(__name__)
 async def verify_subscription(request: Request) -> Response:
     """Meta asks once whether this address is ours, and wants its challenge back."""
     settings: Settings = request.app.state.settings
+    _limit(request)
     asked = request.query_params
     expected = settings.whatsapp_verify_token.get_secret_value() if settings.whatsapp_verify_token else ""
     is_ours = hmac.compare_digest(expected.encode(), asked.get("hub.verify_token", "").encode())

@@ -7,6 +7,7 @@ Does not live here: what becomes of an error (`faults.py`), and any output (`scr
 
 from datetime import datetime
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated
 from uuid import UUID
 
@@ -14,9 +15,13 @@ import typer
 
 from draggonnb_pipelines.cli.account_verbs import account_app
 from draggonnb_pipelines.cli.alert_verbs import alert_app
+from draggonnb_pipelines.cli.backup_verbs import backup_app
 from draggonnb_pipelines.cli.billing_verbs import billing_app
 from draggonnb_pipelines.cli.faults import VerbGroup
+from draggonnb_pipelines.cli.key_verbs import key_app
+from draggonnb_pipelines.cli.person_verbs import person_app
 from draggonnb_pipelines.cli.publish_verbs import publish_app
+from draggonnb_pipelines.cli.serve_verbs import add_serve_verbs
 from draggonnb_pipelines.cli.stack_verbs import add_stack_verbs
 
 app = typer.Typer(
@@ -36,6 +41,9 @@ app.add_typer(account_app, name="account", no_args_is_help=True)
 app.add_typer(publish_app, name="publish", no_args_is_help=True)
 app.add_typer(billing_app, name="billing", no_args_is_help=True)
 app.add_typer(alert_app, name="alerts", no_args_is_help=True)
+app.add_typer(backup_app, name="backup", no_args_is_help=True)
+app.add_typer(key_app, name="keys", no_args_is_help=True)
+app.add_typer(person_app, name="person", no_args_is_help=True)
 
 Slug = Annotated[str, typer.Argument(help="The organization's slug, such as kloof-coffee.", show_default=False)]
 Day = ["%Y-%m-%d"]
@@ -99,6 +107,30 @@ def doctor_verb() -> None:
     doctor()
 
 
+@app.command("watch")
+def watch_verb() -> None:
+    """Look once whether API, database and daemon live, and mail the agency's owners when that changes. For a timer."""
+    from draggonnb_pipelines.cli.watch import watch
+
+    watch()
+
+
+@app.command("mcp")
+def mcp_verb(
+    http: Annotated[
+        int | None,
+        typer.Option(min=1, max=65535, metavar="PORT", help="By HTTP on this port of 127.0.0.1; else by stdin, stdout."),
+    ] = None,
+    allow_writes: Annotated[
+        bool, typer.Option("--allow-writes", help="Offer also what changes something; each is confirmed and audited.")
+    ] = False,
+) -> None:
+    """Serve the operator's readings to a program that speaks the Model Context Protocol, until it ends."""
+    from draggonnb_pipelines.cli.mcp import serve
+
+    serve(port=http, allow_writes=allow_writes)
+
+
 @app.command("reprocess")
 def reprocess_verb(
     from_day: Annotated[datetime, typer.Option("--from", formats=Day, help="First day (UTC).", show_default=False)],
@@ -151,6 +183,7 @@ def tenant_show_verb(
 
 
 add_stack_verbs(tenant_app)
+add_serve_verbs(app)
 
 
 @lead_app.command("send")
@@ -202,3 +235,14 @@ def audit_verify_verb(
     from draggonnb_pipelines.cli.audit import verify
 
     verify(organization)
+
+
+@audit_app.command("export")
+def audit_export_verb(
+    path: Annotated[Path, typer.Argument(help="The file to write; - is stdout.", allow_dash=True, show_default=False)],
+    organization: Annotated[str | None, typer.Option(help="Only this organization's log.")] = None,
+) -> None:
+    """Write the audit logs as JSON lines that can be verified without this program. Keep it off this machine."""
+    from draggonnb_pipelines.cli.audit_export import export
+
+    export(path, organization)

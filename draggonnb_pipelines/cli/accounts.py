@@ -14,6 +14,7 @@ from uuid import UUID
 
 import typer
 
+from draggonnb_pipelines.cli.inbox import operator
 from draggonnb_pipelines.cli.screen import cell, console, table
 from draggonnb_pipelines.cli.session import ORGANIZATIONS, installation, session
 from draggonnb_pipelines.domain.organizations import Organization
@@ -67,6 +68,7 @@ def connect(
                 refresh_token=refresh_token,
                 expires_in_seconds=expires_in,
                 handle=handle,
+                by=f"operator:{operator()}",
             )
 
         connected = asyncio.run(_with_stack(settings, slug, store))
@@ -111,10 +113,18 @@ def refresh(slug: str, account_id: UUID) -> None:
     """
     from draggonnb_pipelines.workflows.publishing.token_refresh import refresh_account
 
+    async def renew(stack: "Stack", organization: Organization) -> Any:
+        report = await refresh_account(stack, organization, account_id)
+        if account_id in report.refreshed:
+            async with stack.tenants.open(organization) as tenant:
+                resource, by = f"social_account:{account_id}", f"operator:{operator()}"
+                await ORGANIZATIONS.audit(
+                    tenant.conn, actor=by, action="account.refreshed", resource=resource, metadata="{}"
+                )
+        return report
+
     with installation() as settings:
-        report = asyncio.run(
-            _with_stack(settings, slug, lambda stack, organization: refresh_account(stack, organization, account_id))
-        )
+        report = asyncio.run(_with_stack(settings, slug, renew))
     if account_id in report.refreshed:
         console().print(cell(f"refreshed: account {account_id}", "green"))
         return
@@ -132,10 +142,11 @@ def disconnect(slug: str, account_id: UUID) -> None:
     """Forget the tokens; the posts that wait for the account are named."""
     from draggonnb_pipelines.workflows.publishing.accounts import disconnect_account
 
+    async def forget(stack: "Stack", organization: Organization) -> Any:
+        return await disconnect_account(stack, organization, account_id, by=f"operator:{operator()}")
+
     with installation() as settings:
-        posts = asyncio.run(
-            _with_stack(settings, slug, lambda stack, organization: disconnect_account(stack, organization, account_id))
-        )
+        posts = asyncio.run(_with_stack(settings, slug, forget))
     console().print(cell(f"disconnected: account {account_id}", "green"))
     for post in posts:
         console().print(cell(f"waits for nobody now: {post.publish_at:%Y-%m-%d %H:%M} UTC {post.title}", "yellow"))

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
+from draggonnb_pipelines.cli.inbox import operator
 from draggonnb_pipelines.cli.screen import cell, console, table
 from draggonnb_pipelines.cli.session import Session, installation, session
 from draggonnb_pipelines.domain.payfast import cents_of, rand
@@ -126,7 +127,7 @@ async def _ordered(settings: Settings, slug: str, verb: str, key: str, what: Map
         await _subscription_id(opened, slug)
     async with open_stack(settings) as stack:
         try:
-            placed = await place_order(stack, slug, verb, key=key, requested_by="operator", **what)
+            placed = await place_order(stack, slug, verb, key=key, requested_by=f"operator:{operator()}", **what)
         except OrderRefused as refused:
             raise OperatorError(
                 f"not ordered: {refused}", remedy=f"`draggonnb billing show {slug}` shows how things are"

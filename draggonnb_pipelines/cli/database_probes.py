@@ -7,6 +7,7 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 import psycopg
@@ -16,8 +17,9 @@ from psycopg.rows import DictRow, dict_row
 from draggonnb_pipelines.cli.findings import PROBE_SECONDS, Finding, fault, note, ok
 from draggonnb_pipelines.domain.organizations import Organization
 from draggonnb_pipelines.errors import DraggonnbError, OperatorError
+from draggonnb_pipelines.resources.dagster_readings import dagster_dsn, read_daemon
 from draggonnb_pipelines.resources.migrations import TEMPLATE_PREFIX, pending
-from draggonnb_pipelines.resources.postgres import Connection, Tenants, dsn_for
+from draggonnb_pipelines.resources.postgres import Connection, Tenants
 from draggonnb_pipelines.resources.schema_history import read_migrations
 from draggonnb_pipelines.resources.vault import SealBroken, Vault
 from draggonnb_pipelines.settings import Settings
@@ -26,7 +28,6 @@ from draggonnb_pipelines.sql import MASTER_MIGRATIONS, TENANT_MIGRATIONS, load_q
 INSTALLATION = load_queries("installation")
 VERSIONS = range(15, 19)
 CONNECTIONS_BESIDE_TENANTS = 40  # pools of the API and of Dagster's processes, and a person with psql
-STALE_HEARTBEAT_SECONDS = 120  # Dagster writes them every 30 s
 TENANTS_AT_ONCE = 8
 NAMES_SHOWN = 5
 SAMPLE_KEYS = 10
@@ -159,21 +160,22 @@ def _tenants_finding(check: str, tally: _Tally, total: int, *, is_late: bool) ->
 
 async def dagster_daemon(settings: Settings) -> Finding:
     """Reads Dagster's own table, so that Dagster need not be imported."""
-    check = "Dagster daemon"
-    name = f"{conninfo_to_dict(settings.dsn).get('dbname', 'draggonnb')}_dagster"
+    check, dsn = "Dagster daemon", dagster_dsn(settings)
     remedy = "start it with `draggonnb up`, or its systemd unit; its log is in the folder logs of the state directory"
     try:
-        async with connected(dsn_for(settings.dsn, name)) as conn:
-            beats = [row async for row in INSTALLATION.daemon_heartbeats(conn)]
-    except (psycopg.OperationalError, psycopg.errors.UndefinedTable):
+        reading = await read_daemon(dsn)
+    except psycopg.OperationalError:
+        name = conninfo_to_dict(dsn).get("dbname")
         return fault(check, f"has never run here (there is no database {name} of its own)", remedy)
-    if not beats:
-        return fault(check, "has never run here", remedy)
-    stale = [beat for beat in beats if beat["age_seconds"] > STALE_HEARTBEAT_SECONDS]
-    if stale:
-        oldest = max(beat["age_seconds"] for beat in stale)
-        return fault(check, f"no heartbeat of {_names([b['daemon_type'] for b in stale])} for {oldest:.0f} s", remedy)
-    return ok(check, f"{len(beats)} heartbeats, the oldest {max(beat['age_seconds'] for beat in beats):.0f} s ago")
+    if faults := reading.faults():
+        return fault(check, "; ".join(faults), remedy)
+    now = datetime.now(UTC)
+    if reading.code_location(now) == "silent":
+        return fault(check, "it lives, and no sensor ticks", "look into the code server's log: our code does not load")
+    beats = reading.heartbeats
+    what = f"{len(beats)} heartbeats, the oldest {max(beats.values()):.0f} s ago"
+    late = [name for kind in (True, False) for name in reading.late(now, schedules=kind)]
+    return note(check, f"{what}; late: {_names(late)}", "look at their ticks in the UI") if late else ok(check, what)
 
 
 def _names(names: Sequence[str]) -> str:

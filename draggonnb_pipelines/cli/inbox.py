@@ -5,21 +5,20 @@ Does not live here: the states of a row and who changes them (`sql/queries/inbox
 
 import asyncio
 import getpass
-import json
 from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
 from draggonnb_pipelines.cli.screen import cell, console, table
-from draggonnb_pipelines.cli.session import ORGANIZATIONS, Session, installation, session
+from draggonnb_pipelines.cli.session import installation, session
 from draggonnb_pipelines.domain.leads import Stage
 from draggonnb_pipelines.errors import OperatorError
 from draggonnb_pipelines.settings import Settings
 from draggonnb_pipelines.sql import load_queries
+from draggonnb_pipelines.workflows.operations.inbox_replays import replay_rows
 
 INBOX = load_queries("inbox")
 _STYLES = {"done": "green", "dead": "red", "claimed": "cyan"}
-_IDS_IN_AUDIT = 100
 
 
 def show_rows(*, state: str | None, slug: str | None, limit: int) -> None:
@@ -74,22 +73,8 @@ async def _replay(settings: Settings, ids: Sequence[UUID], slug: str | None) -> 
     async with session(settings) as opened:
         if slug is not None:
             await opened.organization(slug)
-        return await _replay_rows(opened, ids, slug)
-
-
-async def _replay_rows(opened: Session, ids: Sequence[UUID], slug: str | None) -> set[UUID]:
-    async with opened.master.connection() as conn, conn.transaction():
-        replayed = {row["id"] async for row in INBOX.replay_rows(conn, ids=list(ids), slug=slug)}
-        if replayed:
-            shown = sorted(map(str, replayed))[:_IDS_IN_AUDIT]
-            await ORGANIZATIONS.audit(
-                conn,
-                actor=f"operator:{operator()}",
-                action="inbox.replayed",
-                resource=f"organization:{slug}" if slug else "inbox",
-                metadata=json.dumps({"rows": len(replayed), "ids": shown}),
-            )
-    return replayed
+        resource = f"organization:{slug}" if slug else "inbox"
+        return await replay_rows(opened.master, ids, dead_of=slug, resource=resource, by=f"operator:{operator()}")
 
 
 def operator() -> str:

@@ -4,13 +4,15 @@ Does not live here: the webhook (`api/leads.py`). The database is only asked for
 """
 
 import asyncio
+import json
 from typing import Any
 from uuid import uuid4
 
 import httpx
 
+from draggonnb_pipelines.cli.inbox import operator
 from draggonnb_pipelines.cli.screen import cell, console
-from draggonnb_pipelines.cli.session import installation, session
+from draggonnb_pipelines.cli.session import ORGANIZATIONS, installation, session
 from draggonnb_pipelines.errors import OperatorError
 from draggonnb_pipelines.settings import Settings
 from draggonnb_pipelines.workflows.organizations import webhook_token
@@ -28,12 +30,23 @@ def send(slug: str, fields: dict[str, str], *, delivery_id: str | None) -> None:
     with installation() as settings:
         token = asyncio.run(_token(settings, slug))
         answer = _post(settings, slug, token, fields, delivery_id)
+        if answer.status_code == 202:
+            asyncio.run(_audit(settings, slug, delivery_id))
     _tell(slug, answer, delivery_id)
 
 
 async def _token(settings: Settings, slug: str) -> str:
     async with session(settings) as opened:
         return webhook_token(await opened.organization(slug), opened.tenants)
+
+
+async def _audit(settings: Settings, slug: str, delivery_id: str) -> None:
+    """The inbox does not tell an operator's lead from one of the web form."""
+    metadata = json.dumps({"delivery": delivery_id})
+    async with session(settings) as opened, opened.master.connection() as conn:
+        await ORGANIZATIONS.audit(
+            conn, actor=f"operator:{operator()}", action="lead.sent", resource=f"organization:{slug}", metadata=metadata
+        )
 
 
 def api_url(settings: Settings) -> str:

@@ -4,6 +4,7 @@ Does not live here: how a database is migrated (`resources/migrations.py`). One 
 """
 
 import asyncio
+import json
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from typing import Any
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from draggonnb_pipelines.cli.inbox import operator
 from draggonnb_pipelines.cli.installation import open_installation
 from draggonnb_pipelines.cli.screen import cell, console, table
 from draggonnb_pipelines.errors import OperatorError
@@ -20,6 +22,7 @@ from draggonnb_pipelines.settings import load_settings
 from draggonnb_pipelines.sql import MASTER_MIGRATIONS, TENANT_MIGRATIONS, load_queries
 
 INSTALLATION = load_queries("installation")
+ORGANIZATIONS = load_queries("organizations")
 TENANTS_AT_ONCE = 4
 
 
@@ -45,6 +48,7 @@ def migrate_all() -> None:
         screen.print(f"tenant template: {ensure_tenant_template(settings.dsn)}")
         databases, own_servers = asyncio.run(_databases(settings.dsn))
         outcomes = _migrate_tenants(settings.dsn, databases)
+        asyncio.run(_audit(settings.dsn, applied, outcomes))
     _report(outcomes, own_servers)
 
 
@@ -52,6 +56,18 @@ async def _databases(dsn: str) -> tuple[list[dict[str, Any]], int]:
     async with MasterDb(dsn, max_connections=1) as master, master.connection() as conn:
         rows = [row async for row in INSTALLATION.tenant_databases(conn)]
         return rows, await INSTALLATION.count_own_servers(conn)
+
+
+async def _audit(dsn: str, applied: Sequence[str], outcomes: Sequence[Migrated]) -> None:
+    """Written only where something was applied."""
+    tenants = sum(bool(outcome.applied) for outcome in outcomes)
+    if not applied and not tenants:
+        return
+    metadata = json.dumps({"master": list(applied), "tenants": tenants})
+    async with MasterDb(dsn, max_connections=1) as master, master.connection() as conn:
+        await ORGANIZATIONS.audit(
+            conn, actor=f"operator:{operator()}", action="databases.migrated", resource="databases", metadata=metadata
+        )
 
 
 def _migrate_tenants(server_dsn: str, databases: Sequence[dict[str, Any]]) -> list[Migrated]:

@@ -4,20 +4,18 @@ They only read: nothing is published, and no client's token is used. Does not li
 is good (`draggonnb account list`), the other vendors (`service_probes.py`).
 """
 
-from datetime import date, timedelta
+from datetime import date
 
 from draggonnb_pipelines.cli.findings import Finding, fault, note, ok
 from draggonnb_pipelines.cli.service_probes import vendor_check, vendor_remedy
 from draggonnb_pipelines.domain.publishing import Account, Platform
+from draggonnb_pipelines.domain.vendor_versions import LINKEDIN_VERSIONS, NOTICE, newest_graph, sunset_of, version_ends
 from draggonnb_pipelines.errors import ErrorClass, VendorError
 from draggonnb_pipelines.resources.facebook import FacebookPages
-from draggonnb_pipelines.resources.graph import GRAPH_VERSIONS, version_ends
 from draggonnb_pipelines.resources.http import HttpDoor
-from draggonnb_pipelines.resources.linkedin import LINKEDIN_VERSIONS, sunset_of
 from draggonnb_pipelines.resources.storage import MediaStorage
 from draggonnb_pipelines.settings import SANDBOX_SECRET, Settings
 
-ENDS_SOON = timedelta(days=60)
 NO_FILE = "draggonnb-doctor"
 
 
@@ -76,12 +74,11 @@ def version_finding(check: str, what: str, end: date | None, today: date, choose
     if end <= today:
         return fault(check, f"{what}, which ended on {end}", choose)
     what = f"{what}, ends on {end}"
-    return note(check, what, choose) if end - today < ENDS_SOON else ok(check, what)
+    return note(check, what, choose) if end - today < NOTICE else ok(check, what)
 
 
 def _newest_graph() -> str:
-    newest = max(GRAPH_VERSIONS, key=lambda version: float(version[1:]))
-    return f"set DRAGGONNB_GRAPH_VERSION to {newest}, after a look at Meta's changelog"
+    return f"set DRAGGONNB_GRAPH_VERSION to {newest_graph()}, after a look at Meta's changelog"
 
 
 def _door(settings: Settings) -> HttpDoor:

@@ -1,12 +1,12 @@
 """The processes of one machine: sandbox, API, code server, daemon, web server; started, watched, stopped together.
 
-Each logs to `<state_dir>/logs/<name>.log`. A supervisor does the same with the same commands (docs/operations.md).
+Each logs to `<state_dir>/logs/<name>.log`. Not here: what they are started with (`command_lines.py`), and how a
+supervisor starts each by itself (`serve.py`, docs/deployment.md).
 """
 
 import contextlib
 import ctypes
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -19,14 +19,14 @@ from pathlib import Path
 import fasteners
 import httpx
 
-from draggonnb_pipelines.cli.installation import dagster_database, quiet
+from draggonnb_pipelines.cli import command_lines
+from draggonnb_pipelines.cli.installation import quiet
 from draggonnb_pipelines.errors import OperatorError
 from draggonnb_pipelines.settings import PROJECT_ROOT, Settings
 
 START_SECONDS = 90
 STOP_SECONDS = 15
 RESTARTS = 5
-CLIENT_TEMPLATE = PROJECT_ROOT / "client_template"
 _PR_SET_PDEATHSIG = 1
 
 
@@ -57,7 +57,7 @@ class Running:
     def add(self, process: Process) -> None:
         """Start another one beside the stack, and wait until it is ready; it is watched and stopped with the others."""
         self.processes.append(process)
-        _start(process, self.settings, _environment(self.settings))
+        _start(process, self.settings, command_lines.environment(self.settings))
         _wait(process, self.settings)
 
     def watch(self, tell: Callable[[str], None]) -> None:
@@ -71,7 +71,7 @@ class Running:
                         remedy=f"read {_log(self.settings, process)}",
                     )
                 tell(f"{process.name} ended with {process.child.returncode}; starting it again")
-                _start(process, self.settings, _environment(self.settings))
+                _start(process, self.settings, command_lines.environment(self.settings))
 
 
 @contextlib.contextmanager
@@ -91,7 +91,7 @@ def running_stack(
         )
     settings = _with_free_ports(settings, tell)
     running = Running(settings)
-    environment = _environment(settings)
+    environment = command_lines.environment(settings)
     try:
         for wave in _waves(settings, environment, web_server=web_server):
             for process in wave:
@@ -111,74 +111,21 @@ def running_stack(
 def _waves(settings: Settings, environment: dict[str, str], *, web_server: bool) -> list[list[Process]]:
     """The processes, in groups that can start at once."""
     code_port = free_port()
-    home = Path(environment["DAGSTER_HOME"])
-    workspace = home / "workspace.yaml"
-    workspace.write_text(
-        f"load_from:\n  - grpc_server: {{host: 127.0.0.1, port: {code_port}, location_name: draggonnb}}\n"
-    )
-    python = sys.executable
-    sandbox_options = ["--smtp-port", str(settings.sandbox_port + 1), "--webhook-base", settings.base_url]
-    sandbox = [
-        Process(
-            "sandbox",
-            [python, "-m", "vendor_sandbox", "--port", str(settings.sandbox_port), *sandbox_options],
-            lambda: answers(f"{settings.sandbox_url}/_sandbox/health"),
-        )
-    ]
+    listen = ("--host", "127.0.0.1", "--port", str(code_port))
+    workspace = command_lines.write_workspace(Path(environment["DAGSTER_HOME"]), f"host: 127.0.0.1, port: {code_port}")
+    sandbox_url = f"{settings.sandbox_url}/_sandbox/health"
+    sandbox = [Process("sandbox", command_lines.sandbox(settings), lambda: answers(sandbox_url))]
     api_url = f"http://{settings.api_host}:{settings.api_port}/api/health"
-    code = [python, "-m", "dagster", "api", "grpc", "--host", "127.0.0.1", "--port", str(code_port)]
     first = [
-        Process("api", [python, "-m", "draggonnb_pipelines.api"], lambda: answers(api_url)),
-        Process(
-            "code server",
-            [*code, "--module-name", "draggonnb_pipelines.definitions", "--location-name", "draggonnb"],
-            lambda: _accepts(code_port),
-        ),
+        Process("api", command_lines.API, lambda: answers(api_url)),
+        Process("code server", command_lines.code_server(settings, *listen), lambda: _accepts(code_port)),
     ]
     ui = f"http://127.0.0.1:{settings.ui_port}/server_info"
-    daemon = [python, "-m", "dagster._daemon", "run", "--workspace", str(workspace)]
-    web = [python, "-m", "dagster_webserver", "--host", "127.0.0.1", "--port", str(settings.ui_port)]
-    second = [Process("daemon", daemon, lambda: True)]
+    second = [Process("daemon", command_lines.daemon(settings, workspace), lambda: True)]
     if web_server:
-        second.append(Process("web server", [*web, "--workspace", str(workspace)], lambda: answers(ui)))
+        web = command_lines.web_server(settings, workspace, settings.ui_port)
+        second.append(Process("web server", web, lambda: answers(ui)))
     return [sandbox + first if settings.sandboxed_vendors else first, second]
-
-
-def _environment(settings: Settings) -> dict[str, str]:
-    """What the children need, beside what the operator has set; Dagster's home with its dagster.yaml."""
-    home = settings.state_dir.resolve() / "dagster"
-    home.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(PROJECT_ROOT / "dagster.yaml", home / "dagster.yaml")
-    return {
-        **os.environ,
-        **signing_secrets(settings),
-        **({"VENDOR_SANDBOX_GITHUB_TEMPLATE": str(CLIENT_TEMPLATE)} if _is_checkout() else {}),
-        # Not on its command line, which every user of the machine can read: it may hold a password.
-        **({"VENDOR_SANDBOX_POSTGRES_DSN": settings.dsn} if "supabase" in settings.sandboxed_vendors else {}),
-        "DRAGGONNB_STATE_DIR": str(settings.state_dir.resolve()),
-        "DRAGGONNB_MASTER_DSN": settings.dsn,
-        "DRAGGONNB_MASTER_KEYS": settings.keys,
-        "DRAGGONNB_API_PORT": str(settings.api_port),
-        "DRAGGONNB_UI_PORT": str(settings.ui_port),
-        "DRAGGONNB_SANDBOX_PORT": str(settings.sandbox_port),
-        "DRAGGONNB_DAGSTER_PG_URL": dagster_database(settings),
-        "DRAGGONNB_DAGSTER_LOGS": str(home / "logs"),
-        "DAGSTER_HOME": str(home),
-        "PYTHONUNBUFFERED": "1",
-    }
-
-
-def _is_checkout() -> bool:
-    """Whether Git knows which files of the client's app are to be in its template repository."""
-    return (PROJECT_ROOT / ".git").exists() and CLIENT_TEMPLATE.exists()
-
-
-def signing_secrets(settings: Settings) -> dict[str, str]:
-    """What checks WhatsApp's webhooks, and for the sandbox what signs them: the same, unless Meta does it. Not on the
-    sandbox's command line, which every user of the machine can read."""
-    secret = settings.whatsapp_signing_secret or ""
-    sandbox = {"VENDOR_SANDBOX_WHATSAPP_APP_SECRET": secret} if "whatsapp" in settings.sandboxed_vendors else {}
-    return {"DRAGGONNB_WHATSAPP_APP_SECRET": secret} | sandbox
 
 
 def _start(process: Process, settings: Settings, environment: dict[str, str]) -> None:

@@ -7,6 +7,7 @@ They only read: nothing is sent to anybody. Does not live here: the networks and
 import asyncio
 import contextlib
 import re
+from collections.abc import Coroutine
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -24,6 +25,7 @@ TEMPLATES = ("new_lead_analysed", "lead_needs_review", "weekly_analytics_report"
 RETIRES_SOON = timedelta(days=30)
 START = "start it with `draggonnb up`, or its systemd unit"
 _PORT = re.compile(r"\bport:\s*(\d+)")
+_SOCKET = re.compile(r'\bsocket:\s*"([^"]+)"')
 
 
 async def api(settings: Settings) -> Finding:
@@ -32,7 +34,7 @@ async def api(settings: Settings) -> Finding:
         async with httpx.AsyncClient(trust_env=False, timeout=PROBE_SECONDS - 1) as client:
             answer = await client.get(url)
         body = answer.json()
-        status, inbox = str(body["status"]), body.get("inbox", {})
+        status, inbox, why = str(body["status"]), body.get("inbox", {}), [str(line) for line in body.get("why", [])]
     except httpx.HTTPError:
         return fault(check, f"nothing answers at {url}", f"{START}; where it took another port, set DRAGGONNB_API_PORT")
     except (ValueError, KeyError, TypeError, AttributeError):
@@ -41,7 +43,7 @@ async def api(settings: Settings) -> Finding:
     if status == "down":
         return fault(check, what, "the API does not reach its database: is its DRAGGONNB_MASTER_DSN this one?")
     if status != "healthy":
-        return note(check, what, f"{url} names the service that is not well, or the inbox waits too long")
+        return note(check, what, "; ".join(why[:5]) or f"look at {url}")
     return note(check, what, "draggonnb inbox list --state dead") if inbox.get("dead") else ok(check, what)
 
 
@@ -59,14 +61,16 @@ async def web_server(settings: Settings) -> Finding:
 
 
 async def code_server(settings: Settings) -> Finding:
-    """Its port is in the workspace file that `up` writes; elsewhere a process manager watches it."""
+    """Where it listens is in the workspace file that `up` and `serve` write."""
     check, workspace = "code server", settings.state_dir / "dagster" / "workspace.yaml"
-    found = _PORT.search(workspace.read_text()) if workspace.exists() else None
-    if found is None:
-        return skipped(check, f"no {workspace} names its port: `draggonnb up` has not run here")
-    if await _accepts("127.0.0.1", int(found[1])):
-        return ok(check, f"answers at 127.0.0.1:{found[1]}")
-    return fault(check, f"nothing answers at 127.0.0.1:{found[1]}", START)
+    text = workspace.read_text() if workspace.exists() else ""
+    if found := _SOCKET.search(text):
+        address, is_open = found[1], await _opens(asyncio.open_unix_connection(found[1]))
+    elif found := _PORT.search(text):
+        address, is_open = f"127.0.0.1:{found[1]}", await _opens(asyncio.open_connection("127.0.0.1", int(found[1])))
+    else:
+        return skipped(check, f"no {workspace} says where it listens: `draggonnb up` has not run here")
+    return ok(check, f"answers at {address}") if is_open else fault(check, f"nothing answers at {address}", START)
 
 
 async def claude(settings: Settings, *, now: datetime) -> Finding:
@@ -166,10 +170,10 @@ async def mail(settings: Settings) -> Finding:
     return ok(check, f"{host}:{port} answers EHLO")
 
 
-async def _accepts(host: str, port: int) -> bool:
+async def _opens(connection: Coroutine[Any, Any, tuple[asyncio.StreamReader, asyncio.StreamWriter]]) -> bool:
     try:
         async with asyncio.timeout(2):
-            _, writer = await asyncio.open_connection(host, port)
+            _, writer = await connection
     except (OSError, TimeoutError):
         return False
     writer.close()

@@ -63,7 +63,7 @@ async def session(settings: Settings) -> AsyncIterator[Session]:
     """Open master and tenants on the settings of an installation."""
     vault = Vault(settings.keys)
     async with (
-        MasterDb(settings.dsn, max_connections=2) as master,
+        MasterDb(settings.dsn, max_connections=2, name=vault.session_name) as master,
         Tenants(settings.dsn, vault, max_connections=8) as tenants,
     ):
         yield Session(settings, master, vault, tenants)

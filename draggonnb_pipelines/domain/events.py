@@ -122,6 +122,9 @@ _CATALOGUE = (
     Event("payment_failed", "A client's payment failed"),
     _due("subscription_order", "An order at PayFast was not carried out"),
     _urgent("provisioning_stuck", "Setting up a client needs a person"),
+    _urgent("something_stuck", "Something stands still"),
+    _urgent("run_failed", "A run failed"),
+    _urgent("check_failed", "A check fails"),
     Event("agency_report", "The weekly report over all clients"),
     Event("message_template_changed", "A WhatsApp template changed its state"),
     # --- messages themselves

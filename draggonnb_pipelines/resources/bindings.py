@@ -19,7 +19,9 @@ import uvloop
 from psycopg.rows import DictRow, dict_row
 from pydantic import PrivateAttr
 
+from draggonnb_pipelines.logs import logging_run
 from draggonnb_pipelines.resources.postgres import CONNECT_TIMEOUT_SECONDS, Connection
+from draggonnb_pipelines.resources.redaction import RedactingFilter
 from draggonnb_pipelines.resources.stack import Stack, open_stack, utc_now
 from draggonnb_pipelines.settings import load_settings
 
@@ -39,12 +41,14 @@ class RunStack(dg.ConfigurableResource):
         loop = uvloop.new_event_loop()
         thread = threading.Thread(target=loop.run_forever, name="workflows", daemon=True)
         thread.start()
-        opened = open_stack(load_settings())
+        settings = load_settings()
+        opened = open_stack(settings)
         self._loop = loop
         try:
             self._stack = self._wait(opened.__aenter__())
             try:
-                yield self
+                with logging_run(settings.log_format, context.run.run_id if context.run else "", RedactingFilter()):
+                    yield self
             finally:
                 self._wait(opened.__aexit__(None, None, None))
         finally:

@@ -11,6 +11,7 @@ import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import fasteners
 import psycopg
@@ -72,6 +73,17 @@ def embedded_server(directory: Path, *, keep_running: bool = False) -> Iterator[
         yield dsn
     finally:
         server.cleanup()
+
+
+def running_server(directory: Path) -> str | None:
+    """The DSN, without a database name, of a server that `directory` says is running; None: it says none is. For
+    whoever only looks: nothing is started, and nobody has asked it whether it answers."""
+    try:
+        lines = (directory / "pg" / "postmaster.pid").read_text().splitlines()
+        port, socket_folder = lines[3].strip(), lines[4].strip()
+    except (OSError, IndexError):
+        return None
+    return f"postgresql://postgres@:{port}/postgres?host={quote(socket_folder, safe='')}"
 
 
 def _own(directory: Path) -> None:

@@ -6,7 +6,7 @@ Tokens travel in the Authorization header. Source: Meta, Graph API reference and
 """
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -18,35 +18,11 @@ from draggonnb_pipelines.resources.graph_errors import MISSING_NODE, json_of, li
 from draggonnb_pipelines.resources.http import HttpDoor
 from draggonnb_pipelines.resources.public_pages import utc_now
 
-# Meta's "Versions" page, read on 2026-11-23. None: no end is announced yet. Meta serves a version that has ended by
-# the oldest living one, with other fields than were asked for.
-GRAPH_VERSIONS: dict[str, date | None] = {
-    "v18.0": date(2026, 1, 26),
-    "v19.0": date(2026, 5, 21),
-    "v20.0": date(2026, 9, 24),
-    "v21.0": date(2027, 1, 21),
-    "v22.0": date(2027, 5, 20),
-    "v23.0": date(2027, 10, 8),
-    "v24.0": date(2028, 2, 18),
-    "v25.0": date(2028, 7, 29),
-    "v26.0": None,
-}
 MAX_PAGES = 100
 _READ_TIMEOUT_SECONDS = 30.0
 _BRIEF_TIMEOUT_SECONDS = 5.0
 # Meta downloads our media before it answers; one attempt as a whole stays below three minutes all the same.
 _FETCH_TIMEOUT_SECONDS = 45.0
-
-
-def version_ends(version: str) -> date | None:
-    """The day on which a version such as `v25.0` stops working; None where Meta has announced none.
-
-    A version older than the table ended with its first row at the latest; a newer one has no end that we know.
-    """
-    if version in GRAPH_VERSIONS:
-        return GRAPH_VERSIONS[version]
-    oldest = next(iter(GRAPH_VERSIONS))
-    return GRAPH_VERSIONS[oldest] if float(version[1:]) < float(oldest[1:]) else None
 
 
 class Graph:

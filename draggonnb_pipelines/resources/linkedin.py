@@ -1,6 +1,6 @@
 """LinkedIn for organizations' pages: posts with text or pictures, comments, reading back, undo, token refresh.
 
-Lives here: the adapter's verbs and the list of live API versions. Does not live here: pictures on their way up
+Lives here: the adapter's verbs. Does not live here: versions (`domain/vendor_versions.py`), pictures on their way up
 (`linkedin_images.py`), reading back (`linkedin_readback.py`), what posts are counted (`linkedin_metrics.py`), the error
 table (`linkedin_wire.py`), little text (`domain/little_text.py`).
 Sources: Microsoft Learn, LinkedIn Posts API, Comments API, versioning (view li-lms-2026-05).
@@ -26,18 +26,6 @@ from draggonnb_pipelines.resources.linkedin_wire import VENDOR, json_of, quoted,
 from draggonnb_pipelines.resources.public_pages import utc_now
 from draggonnb_pipelines.resources.storage import MediaStorage
 
-# Version -> the day on which it stops answering (HTTP 426), as Microsoft Learn's versioning page has it, else by the
-# rule of twelve months: mid-month, one year later. 202512 never came.
-LINKEDIN_VERSIONS = {
-    "202601": date(2027, 1, 15),
-    "202602": date(2027, 2, 15),
-    "202603": date(2027, 3, 16),
-    "202604": date(2027, 4, 15),
-    "202605": date(2027, 5, 15),
-    "202606": date(2027, 6, 15),
-    "202607": date(2027, 7, 15),
-    "202610": date(2027, 10, 15),
-}
 _COMMENT = re.compile(r"^urn:li:comment:\((?P<on>urn:li:\w+:\d+),(?P<id>\d+)\)$")
 _REFRESH_REFUSALS = {
     "invalid_grant": ErrorClass.AUTH,
@@ -45,11 +33,6 @@ _REFRESH_REFUSALS = {
     "invalid_client": ErrorClass.CONFIG,
     "unauthorized_client": ErrorClass.CONFIG,
 }
-
-
-def sunset_of(version: str) -> date | None:
-    """The day on which LinkedIn stops to answer this API version; None for one that we know nothing of."""
-    return LINKEDIN_VERSIONS.get(version)
 
 
 class LinkedIn:

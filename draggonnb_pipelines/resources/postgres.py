@@ -21,6 +21,7 @@ from psycopg_pool import AsyncConnectionPool
 
 from draggonnb_pipelines.domain.organizations import Organization
 from draggonnb_pipelines.errors import TenantUnavailable
+from draggonnb_pipelines.logs import about
 from draggonnb_pipelines.resources.redaction import MASK
 from draggonnb_pipelines.resources.vault import TenantKey, Vault
 
@@ -70,7 +71,8 @@ class MasterDb:
     Connections are in autocommit; a step that needs several statements in one opens `conn.transaction()`.
     """
 
-    def __init__(self, dsn: str, *, max_connections: int = 8) -> None:
+    def __init__(self, dsn: str, *, max_connections: int = 8, name: str = "draggonnb") -> None:
+        """`name` is what the sessions are called in `pg_stat_activity`: `Vault.session_name` where there is a vault."""
         self.dsn = dsn
         self._pool: AsyncConnectionPool[Connection] = AsyncConnectionPool(
             dsn,
@@ -83,6 +85,7 @@ class MasterDb:
                 "row_factory": dict_row,
                 "connect_timeout": CONNECT_TIMEOUT_SECONDS,
                 "options": STATEMENT_LIMITS,
+                "application_name": name,
                 **KEEPALIVES,
             },
         )
@@ -161,7 +164,8 @@ class Tenants:
             try:
                 conn = await self._take(organization)
                 try:
-                    yield TenantDb(organization, key, conn)
+                    with about(organization=organization.slug):
+                        yield TenantDb(organization, key, conn)
                 finally:
                     await self._give_back(organization, conn)
             except (psycopg.OperationalError, psycopg.InterfaceError) as error:

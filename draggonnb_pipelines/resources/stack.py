@@ -71,7 +71,7 @@ async def open_stack(settings: Settings, *, now: Callable[[], datetime] = utc_no
     """Open all of it; nothing is called before a workflow calls it."""
     vault = Vault(settings.keys)
     async with AsyncExitStack() as opened:
-        master = await opened.enter_async_context(MasterDb(settings.dsn))
+        master = await opened.enter_async_context(MasterDb(settings.dsn, name=vault.session_name))
         tenants = await opened.enter_async_context(
             Tenants(settings.dsn, vault, max_connections=settings.tenant_connections)
         )

@@ -34,6 +34,8 @@ UNWRAPPED_KEYS_KEPT = 1024
 _SETTING = "DRAGGONNB_MASTER_KEYS"
 _REMEDY = f"set {_SETTING} to id:base64 of 32 random bytes, for example k1:$(openssl rand -base64 32)"
 _KEY_ID = re.compile(r"[A-Za-z0-9_.-]{1,32}")
+SESSION_PREFIX = "draggonnb keys "
+_NAME_BYTES = 63  # Postgres cuts a session's name there
 
 
 class SealBroken(DraggonnbError):
@@ -122,12 +124,21 @@ class Vault:
         keys = _parse_master_keys(master_keys)
         self._sealers = {key_id: _Sealer(key_id, key) for key_id, key in keys.items()}
         self._current = next(iter(self._sealers.values()))
+        self.fingerprints = {key_id: _subkey(key, "fingerprint")[:4].hex() for key_id, key in keys.items()}
         self._unwrapped: OrderedDict[tuple[UUID, bytes], TenantKey] = OrderedDict()
         self._lock = threading.Lock()
 
     @property
     def current_key_id(self) -> str:
         return self._current.key_id
+
+    @property
+    def session_name(self) -> str:
+        """What a database session of a process with these keys is called: their fingerprints, the sealing one first.
+
+        So a rotation sees in `pg_stat_activity` who could not open what it writes. Keys beyond the fifth are cut off.
+        """
+        return (SESSION_PREFIX + " ".join(self.fingerprints.values()))[:_NAME_BYTES]
 
     def seal(self, plaintext: bytes, context: str) -> bytes:
         """Encrypt under the current master key; only the same context opens it."""

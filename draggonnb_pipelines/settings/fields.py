@@ -5,6 +5,7 @@ Not here: what follows from them, such as a vendor's address or its sandbox's (`
 
 from pathlib import Path
 from typing import Annotated, Self
+from uuid import UUID
 
 from pydantic import BeforeValidator, Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -30,16 +31,28 @@ class Fields(BaseSettings):
     # --- where things are
     state_dir: Path = PROJECT_ROOT / ".draggonnb"
     postgres_dir: Path | None = None
+    backup_dir: Path | None = None
     master_dsn: str | None = None
     master_keys: SecretStr | None = None
+    dagster_pg_url: str | None = None
     api_host: str = "127.0.0.1"
     api_port: int = Field(default=8080, ge=1, le=65535)
     api_workers: int = Field(default=1, ge=1, le=16)
     ui_port: int = Field(default=3000, ge=1, le=65535)
+    ui_view_port: int = Field(default=3001, ge=1, le=65535)
     sandbox_port: int = Field(default=8190, ge=1, le=65534)
     public_base_url: str | None = None
     api_rate_per_minute: int = Field(default=1200, ge=1)
     trusted_proxies: Annotated[list[str], NoDecode, BeforeValidator(_split)] = []
+
+    # --- watching
+    log_format: str = Field(default="text", pattern="^(text|json)$")
+    metrics_token: SecretStr | None = Field(default=None, min_length=20, max_length=200)
+    canary_account: UUID | None = None
+    watch_ping_url: str | None = Field(default=None, pattern=r"^https?://", max_length=500)
+
+    # --- the MCP server
+    mcp_token: SecretStr | None = Field(default=None, min_length=32, max_length=200)
 
     # --- Claude
     anthropic_api_key: SecretStr | None = None

@@ -1,17 +1,12 @@
 """/api/health and /docs: only what was probed, and readable without the internet."""
 
-import contextlib
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
-import psycopg
 import pytest
-from psycopg import sql
-from psycopg.conninfo import conninfo_to_dict
 
 from draggonnb_pipelines.api.health import Health
 from draggonnb_pipelines.domain.organizations import Organization
@@ -20,6 +15,7 @@ from draggonnb_pipelines.resources.postgres import MasterDb
 from draggonnb_pipelines.settings import Settings
 from tests.api.conftest import Api, ServeApi, token_of
 from tests.sandbox_process import Sandbox
+from tests.servers import database_down
 
 
 async def test_health_tells_what_it_probed_and_claims_no_more(
@@ -46,7 +42,10 @@ async def test_health_tells_what_it_probed_and_claims_no_more(
         "vercel": "unreachable",
         "n8n": "unreachable",
     }
-    assert body["status"] == "degraded"
+    # The database of Dagster's daemon is not there either, so that nothing would be done about the lead.
+    assert body["status"] == "unhealthy"
+    assert body["why"][0] == "Dagster's database does not answer"
+    assert body["why"][1:] == [f"{name} is out of reach" for name in body["services"] if name != "database"]
     social = ["meta", "linkedin", "x", "storage"]
     assert body["sandbox"] == ["claude", "whatsapp", "mail", *social, "supabase", "payfast", "github", "vercel", "n8n"]
     assert set(body["metrics"]) == {"active_clients", "monthly_posts", "system_uptime", "uptime_seconds"}
@@ -68,21 +67,9 @@ async def test_health_counts_what_waits_and_who_is_active(
     assert body["metrics"]["active_clients"] == 2
     assert (body["inbox"]["waiting"], body["inbox"]["dead"]) == (1, 0)
     assert 1200 <= body["inbox"]["oldest_seconds"] < 1300
-    assert body["status"] == "degraded"
-
-
-@contextlib.contextmanager
-def database_down(server_dsn: str, master_dsn: str) -> Iterator[None]:
-    """Nobody can connect to this database, and whoever was connected no longer is."""
-    name = str(conninfo_to_dict(master_dsn)["dbname"])
-    allow = sql.SQL("alter database {} with allow_connections {}")
-    with psycopg.connect(server_dsn, autocommit=True) as conn:
-        conn.execute(allow.format(sql.Identifier(name), sql.SQL("false")))
-        conn.execute("select pg_terminate_backend(pid) from pg_stat_activity where datname = %s", (name,))
-        try:
-            yield
-        finally:
-            conn.execute(allow.format(sql.Identifier(name), sql.SQL("true")))
+    assert body["tenants"] == {"sampled": 2, "answering": 2}
+    assert body["outbox"] == {"waiting": 0, "oldest_seconds": None}
+    assert body["publishing"] == {"clients_due": 0, "oldest_due_seconds": None}
 
 
 async def test_health_is_503_while_the_master_database_is_down_and_recovers(

@@ -13,9 +13,9 @@ from draggonnb_pipelines.domain.itn import MAX_ITN_BYTES, RAW_CONTEXT
 from draggonnb_pipelines.domain.organizations import Organization
 from draggonnb_pipelines.resources.vault import Vault
 from tests.api.conftest import Api, ServeApi
-from tests.api.test_health import database_down
 from tests.payfast_till import control
 from tests.sandbox_process import Sandbox
+from tests.servers import database_down
 
 FORM = {"content-type": "application/x-www-form-urlencoded"}
 NOTICE = b"m_payment_id=DRG-1&pf_payment_id=3000001&payment_status=COMPLETE&custom_str1=&signature=" + b"0" * 32

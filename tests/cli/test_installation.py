@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from draggonnb_pipelines.cli.command_lines import signing_secrets
 from draggonnb_pipelines.cli.installation import open_installation
-from draggonnb_pipelines.cli.processes import Running, signing_secrets
+from draggonnb_pipelines.cli.processes import Running
 from draggonnb_pipelines.cli.up import addresses
 from draggonnb_pipelines.settings import Settings, load_settings
 from tests.conftest import MASTER_KEYS

@@ -169,8 +169,8 @@ def test_audit_verify_does_not_pass_a_log_that_it_could_not_read(cli: Cli, tenan
 
 def _deliver(cli: Cli, slug: str, state: str) -> str:
     [row] = cli.rows(
-        "insert into inbox (organization_id, topic, source, delivery_id, state, finished_at, last_error)"
-        " select id, 'leads', 'web_form', gen_random_uuid()::text, %s, now(), 'no reason'"
+        "insert into inbox (organization_id, topic, source, delivery_id, parsed_sealed, state, finished_at, last_error)"
+        " select id, 'leads', 'web_form', gen_random_uuid()::text, 'sealed', %s, now(), 'no reason'"
         " from organizations where slug = %s returning id",
         state,
         slug,

@@ -12,7 +12,8 @@ from draggonnb_pipelines.cli import app
 from draggonnb_pipelines.settings import Settings
 from tests.cli.conftest import ROOT, Cli, clean_environment
 
-LIGHT = ("audit", "doctor", "faults", "inbox", "leads", "migrate", "reprocess", "screen", "session", "tenants")
+LIGHT = ("audit", "audit_export", "doctor", "faults", "inbox", "keys", "leads", "migrate", "reprocess", "screen")
+LIGHT += ("mcp", "session", "tenants", "watch")
 
 
 def test_no_light_verb_imports_dagster(tmp_path: Path):
@@ -51,7 +52,9 @@ def test_help_imports_neither_dagster_nor_a_database_driver(tmp_path: Path):
     "verb",
     [
         *("up", "demo", "migrate", "doctor", "reprocess", "tenant create", "tenant list", "tenant show"),
-        *("lead send", "inbox list", "inbox replay", "audit verify"),
+        *("lead send", "inbox list", "inbox replay", "audit verify", "audit export"),
+        *("keys list", "keys add", "keys rotate", "keys retire", "mcp"),
+        *("person find", "person export", "person erase", "person consent"),
     ],
 )
 def test_every_verb_explains_itself(verb: str):

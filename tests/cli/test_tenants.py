@@ -132,6 +132,8 @@ def test_an_own_server_that_is_behind_is_only_migrated_by_migrate(cli: Cli, post
         assert "master: 20" in cli.ok("migrate", DRAGGONNB_MASTER_DSN=fresh)
         assert cli.ok("tenant", "list", DRAGGONNB_MASTER_DSN=fresh).startswith("no organization yet")
         assert "master: up to date" in cli.ok("migrate", DRAGGONNB_MASTER_DSN=fresh)
+        with psycopg.connect(fresh) as conn:
+            assert conn.execute("select action from audit_log").fetchall() == [("databases.migrated",)]
     finally:
         with psycopg.connect(postgres_dsn, autocommit=True) as conn:
             conn.execute(SQL("drop database {} with (force)").format(Identifier(name)))

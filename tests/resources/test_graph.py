@@ -1,7 +1,7 @@
 """Calls to the Graph API: lists to their end, lost answers, the token check, versions."""
 
 import json
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -9,7 +9,7 @@ import pytest
 from draggonnb_pipelines.domain.accounts import TokenState
 from draggonnb_pipelines.domain.publishing import Account, Found, Platform
 from draggonnb_pipelines.errors import ErrorClass, VendorError
-from draggonnb_pipelines.resources.graph import GRAPH_VERSIONS, MAX_PAGES, Graph, version_ends
+from draggonnb_pipelines.resources.graph import MAX_PAGES, Graph
 from draggonnb_pipelines.resources.http import HttpDoor
 from tests.resources.raw_server import Seen, answer, raw_server, replies
 from tests.sandbox_process import Sandbox
@@ -190,25 +190,3 @@ async def test_a_refused_app_secret_is_our_set_up_and_no_accounts_fault(door: Ht
         await graph_of(door, sandbox).check(ACCOUNT, app_token="app|bad")
 
     assert raised.value.error_class is ErrorClass.CONFIG
-
-
-@pytest.mark.parametrize(
-    ("version", "end"),
-    [
-        ("v17.0", date(2026, 1, 26)),
-        ("v20.0", date(2026, 9, 24)),
-        ("v21.0", date(2027, 1, 21)),
-        ("v25.0", date(2028, 7, 29)),
-        ("v26.0", None),
-        ("v27.0", None),
-    ],
-)
-def test_each_version_ends_on_its_day(version: str, end: date | None) -> None:
-    assert version_ends(version) == end
-
-
-def test_later_versions_end_later() -> None:
-    ends = [end for end in GRAPH_VERSIONS.values() if end is not None]
-
-    assert ends == sorted(ends)
-    assert len(ends) == len(GRAPH_VERSIONS) - 1

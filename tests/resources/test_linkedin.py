@@ -1,6 +1,6 @@
 """The LinkedIn adapter against the sandbox: publishing, undo, tokens, versions."""
 
-from datetime import date, timedelta
+from datetime import timedelta
 
 import pytest
 
@@ -8,7 +8,6 @@ from draggonnb_pipelines.domain.accounts import TokenPair, TokenState
 from draggonnb_pipelines.domain.publishing import Account, Limits, Part, Payload, Platform
 from draggonnb_pipelines.errors import ErrorClass, VendorError
 from draggonnb_pipelines.resources.http import HttpDoor
-from draggonnb_pipelines.resources.linkedin import LINKEDIN_VERSIONS, sunset_of
 from tests.resources.linkedin_client import ACCOUNT, NOW, OUTSIDER, comment, linkedin, page, post
 from tests.resources.raw_server import answer, raw_server, replies
 from tests.sandbox_process import Sandbox
@@ -243,11 +242,3 @@ async def test_a_refused_refresh_says_who_must_act(
 
     assert (raised.value.error_class, raised.value.code) == (error_class, code)
     assert len(sandbox.journal("linkedin")) == 1
-
-
-def test_every_version_has_its_day_one_year_later():
-    assert sunset_of("202603") == date(2027, 3, 16)
-    assert sunset_of("202512") is None
-    for version, sunset in LINKEDIN_VERSIONS.items():
-        assert (sunset.year, sunset.month) == (int(version[:4]) + 1, int(version[4:]))
-        assert 14 <= sunset.day <= 18

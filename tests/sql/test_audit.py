@@ -109,6 +109,44 @@ def test_a_removal_hidden_by_renumbering_is_named(chain: Connection) -> None:
     assert _broken(chain)[0] == (3, "altered")
 
 
+def test_an_inserted_entry_is_named_wherever_it_was_put(chain: Connection) -> None:
+    """By a hand that knows how the chain is made: it follows the entry before it, and its own hash fits."""
+    forged = (
+        "insert into audit_log (id, at, actor, action, resource, metadata, prev_hash, hash)"
+        " select {place}, at, 'x', action, resource, metadata, {before}, sha256('any') from audit_log where id = 3"
+    )
+    fit = "update audit_log a set hash = app.audit_hash(a) where actor = 'x'"
+
+    _tamper(chain, forged.format(place=7, before="(select hash from audit_log where id = 6)"), fit)
+    at_the_end = _broken(chain)
+    _tamper(
+        chain,
+        "delete from audit_log where id = 7",
+        "update audit_log set id = id + 100 where id > 3",
+        "update audit_log set id = id - 99 where id > 100",
+        forged.format(place=4, before="(select hash from audit_log where id = 3)"),
+        fit,
+    )
+
+    assert at_the_end == [(7, "altered")]
+    assert _broken(chain)[0] == (5, "reordered")  # the forged one stands between it and the one that it follows
+
+
+def test_a_log_that_was_emptied_is_named(chain: Connection) -> None:
+    _tamper(chain, "delete from audit_log")
+
+    assert list(chain.execute("select * from verify_audit()")) == [
+        {"id": 1, "reason": "removed: entries 1 to 6 are missing at the end"}
+    ]
+
+
+@pytest.mark.parametrize("head", ["last_id = 5", "last_hash = sha256('x')", "last_id = 9"])
+def test_a_head_that_was_moved_is_named(chain: Connection, head: str) -> None:
+    execute(chain, f"update audit_head set {head}")
+
+    assert len(_broken(chain)) == 1
+
+
 def test_the_hash_does_not_depend_on_the_session(chain: Connection) -> None:
     chain.execute("set timezone = 'Pacific/Auckland'")
     chain.execute("set datestyle = 'German'")

@@ -55,6 +55,7 @@ WORKFLOW_TABLES = {
 OUR_CATALOGUES = {"onboarding_steps", "audit_head"}
 MASTER_TABLES = {
     "organizations",
+    "backups",
     "inbox",
     "proposal_links",
     "asset_ledger",
@@ -89,6 +90,7 @@ MASTER_TABLES = {
     "publishing_agenda",
     "app_quotas",
     "review_links",
+    "person_erasures",
     "audit_log",
     "audit_head",
 }

@@ -55,6 +55,9 @@ TENANT_TABLES = (
     "posting_slots",
     "evidence",
     "company_profiles",
+    "activities",
+    "deals",
+    "client_custom_fields",
     "contacts",
     "leads",
     "usage_reservations",
@@ -76,6 +79,7 @@ MASTER_TABLES = (
     "review_links",
     "stack_resources",
     "api_calls",
+    "person_erasures",
 )
 RULES_AS_THEY_WERE = (
     "update organizations set late_posts = default, late_after_minutes = default, skips_public_holidays = default"

@@ -283,6 +283,7 @@ export type Database = {
           created_at: string;
           email: string | null;
           email_normalized: string | null;
+          erased_at: string | null;
           id: string;
           lead_id: string | null;
           name: string | null;
@@ -295,6 +296,7 @@ export type Database = {
           created_at?: string;
           email?: string | null;
           email_normalized?: string | null;
+          erased_at?: string | null;
           id?: string;
           lead_id?: string | null;
           name?: string | null;
@@ -307,6 +309,7 @@ export type Database = {
           created_at?: string;
           email?: string | null;
           email_normalized?: string | null;
+          erased_at?: string | null;
           id?: string;
           lead_id?: string | null;
           name?: string | null;

@@ -39,6 +39,17 @@ where acknowledged_at is null
 order by created_at, id
 limit :row_limit;
 
+-- name: last_alert_of^
+-- The newest alert whose key begins with this.
+select event_key, acknowledged_by, acknowledged_at, created_at from alerts
+where starts_with(event_key, :prefix) order by created_at desc, event_key desc limit 1;
+
+-- name: standing_alerts
+-- Of these events, those that nobody has acknowledged since before a moment.
+select id, event_key, event, subject, lines, link, level, escalate_at, created_at from alerts
+where event = any(cast(:events as text[])) and acknowledged_at is null and created_at <= :before
+order by created_at, id;
+
 -- name: told
 -- Who has been told of an alert in this outbox, on whichever step.
 select distinct lower(recipient) as email from notification_deliveries

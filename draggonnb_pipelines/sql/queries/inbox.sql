@@ -154,12 +154,13 @@ limit :row_limit;
 
 -- name: replay_rows
 -- Put dead (or, with :ids, any finished) rows back to the start of the queue; their effects are keyed, so none repeats.
+-- Without its body, which its retention or an erasure has taken, a row has nothing to be worked on.
 update inbox
 set state = 'received', stage = 0, attempts = 0, not_before = now(), lease_until = null, run_id = null, batch_id = null,
     finished_at = null
 from organizations o
 where o.id = inbox.organization_id
-  and inbox.state in ('dead', 'done')
+  and inbox.state in ('dead', 'done') and inbox.parsed_sealed is not null
   and (inbox.id = any(:ids) or (cast(:slug as text) is not null and o.slug = :slug and inbox.state = 'dead'))
 returning inbox.id;
 

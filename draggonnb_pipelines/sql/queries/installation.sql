@@ -61,8 +61,3 @@ select datname from pg_database where starts_with(datname, :prefix) order by dat
 
 -- name: applied_versions
 select version from supabase_migrations.schema_migrations;
-
--- name: daemon_heartbeats
--- Of Dagster's own database, where timestamps have no zone and are in UTC.
-select daemon_type, extract(epoch from (now() at time zone 'UTC') - timestamp)::float8 as age_seconds
-from daemon_heartbeats order by daemon_type;

@@ -86,7 +86,10 @@ order by l.received_at, l.id;
 select lead_id, inbox_id, source, occurred_at, payload from lead_events where inbox_id = any(:inbox_ids);
 
 -- name: leads_of_days
-select id as lead_id, received_on from leads where received_on = any(:days) order by received_at, id;
+-- Without those whose person was forgotten: of them there is nothing to analyse.
+select l.id as lead_id, l.received_on from leads l join contacts c on c.id = l.contact_id
+where l.received_on = any(:days) and c.erased_at is null
+order by l.received_at, l.id;
 
 -- name: day_counts
 -- What there is of each asset on each day, whichever runs made it, and by which prompt: one hash, or 'mixed'.

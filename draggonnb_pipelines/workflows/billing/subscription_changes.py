@@ -104,7 +104,7 @@ def token_sha256(token: str | None) -> bytes | None:
 
 async def keep_token(stack: Stack, conn: Connection, subscription_id: UUID, token: str) -> None:
     """Keep PayFast's token of the subscription, sealed: whoever has it and our passphrase can charge."""
-    sealed = stack.vault.seal(token.encode(), _token_context(subscription_id))
+    sealed = stack.vault.seal(token.encode(), token_context(subscription_id))
     await SUBSCRIPTIONS.keep_token(conn, id=subscription_id, token_sha256=token_sha256(token), token_sealed=sealed)
 
 
@@ -113,8 +113,9 @@ async def open_token(stack: Stack, conn: Connection, subscription_id: UUID) -> s
     row: dict[str, Any] | None = await SUBSCRIPTIONS.token_of(conn, id=subscription_id)
     if row is None or row["payfast_token_sealed"] is None:
         return None
-    return stack.vault.open(row["payfast_token_sealed"], _token_context(subscription_id)).decode()
+    return stack.vault.open(row["payfast_token_sealed"], token_context(subscription_id)).decode()
 
 
-def _token_context(subscription_id: UUID) -> str:
+def token_context(subscription_id: UUID) -> str:
+    """Associated data of `subscriptions.payfast_token_sealed`, sealed with the master key."""
     return f"subscription:{subscription_id}:payfast-token"

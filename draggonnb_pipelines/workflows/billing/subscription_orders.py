@@ -8,6 +8,7 @@ was asked whether it has happened: a second pause would add a month, a second ch
 """
 
 import hashlib
+import json
 import logging
 from collections.abc import Mapping
 from datetime import timedelta
@@ -22,6 +23,7 @@ from draggonnb_pipelines.domain.subscriptions import Subscription
 from draggonnb_pipelines.errors import DraggonnbError, ErrorClass, NeedsReview, VendorError
 from draggonnb_pipelines.resources.postgres import Connection
 from draggonnb_pipelines.resources.stack import Stack
+from draggonnb_pipelines.sql import load_queries
 from draggonnb_pipelines.workflows.billing.order_calls import CALLS, ORDERS, NotNow, finish, has_happened
 from draggonnb_pipelines.workflows.billing.payment_alerts import OWNERS, agency_of
 from draggonnb_pipelines.workflows.billing.subscription_changes import (
@@ -34,6 +36,7 @@ from draggonnb_pipelines.workflows.inbox_batches import reason_of
 from draggonnb_pipelines.workflows.messages.notices import Notice, tell
 from draggonnb_pipelines.workflows.publishing.agenda import dead_runs, showing_life
 
+ORGANIZATIONS = load_queries("organizations")
 log = logging.getLogger(__name__)
 VERBS = tuple(CALLS)
 MAX_CHARGE_CENTS = 99_999_999
@@ -91,16 +94,26 @@ async def place_order(
     arguments |= {"plan": plan} if verb == "change_plan" else {}
     async with stack.master.connection() as conn:
         try:
-            placed = await ORDERS.place_order(
-                conn, subscription_id=subscription_id, key=key, verb=verb, arguments=Jsonb(arguments),
-                m_payment_id=f"DRG-{hashlib.sha256(key.encode()).hexdigest()[:24]}" if is_charge else None,
-                amount_cents=amount_cents if is_charge else None, requested_by=requested_by, now=stack.now(),
-            )  # fmt: skip
+            async with conn.transaction():
+                placed = await ORDERS.place_order(
+                    conn, subscription_id=subscription_id, key=key, verb=verb, arguments=Jsonb(arguments),
+                    m_payment_id=f"DRG-{hashlib.sha256(key.encode()).hexdigest()[:24]}" if is_charge else None,
+                    amount_cents=amount_cents if is_charge else None, requested_by=requested_by, now=stack.now(),
+                )  # fmt: skip
+                if placed:
+                    await _audit(conn, slug, verb, placed, requested_by)
         except psycopg.errors.UniqueViolation:
             if known := await ORDERS.order_of_key(conn, key=key):  # placed by another process just now
                 return known["id"]
             raise OrderRefused("another order for this subscription is not settled yet; wait for it") from None
         return placed or (await ORDERS.order_of_key(conn, key=key))["id"]
+
+
+async def _audit(conn: Connection, slug: str, verb: str, order_id: UUID, by: str) -> None:
+    metadata = json.dumps({"order": str(order_id)})
+    await ORGANIZATIONS.audit(
+        conn, actor=by, action=f"subscription.{verb}_ordered", resource=f"organization:{slug}", metadata=metadata
+    )
 
 
 def _check(now: Subscription, verb: str, cycles: int, amount_cents: int | None) -> None:

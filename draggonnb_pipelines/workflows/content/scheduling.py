@@ -61,7 +61,9 @@ async def enqueue_ready(stack: Stack, organization: Organization) -> list[Enqueu
     enqueued: list[Enqueued] = []
     async with stack.tenants.open(organization) as tenant:
         while posts := [row async for row in SCHEDULING.approved_posts(tenant.conn, row_limit=POSTS_AT_ONCE)]:
-            accounts = [row async for row in SCHEDULING.accounts_of_platforms(tenant.conn)]
+            found = [row async for row in SCHEDULING.accounts_of_platforms(tenant.conn)]
+            # The canary's account is for nothing else.
+            accounts = [row for row in found if row["id"] != stack.settings.canary_account]
             slots = [_slot(row) async for row in SCHEDULING.slots(tenant.conn)]
             taken = {row["publish_at"] async for row in SCHEDULING.taken_times(tenant.conn)}
             brand = await read_brand(tenant)

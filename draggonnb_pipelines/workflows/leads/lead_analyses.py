@@ -284,11 +284,15 @@ def _analysis_outcome(
 
 
 def _preview(analysis: BusinessAnalysis) -> str:
-    """The analysis as an operator reads it in the UI. Unverified wins are marked; the model's text is escaped."""
+    """The analysis at a glance, in the UI. Unverified wins are marked; the model's text is escaped.
+
+    No summary and no reasons: a model that has read the enquiry quotes it there, and Dagster's events outlive the
+    person's data.
+    """
     wins = [
         f"{number}. **{markdown_text(win.title)}** ({win.effort} effort, {win.impact} impact)"
-        f"{'' if win.is_supported else ' — *not verified*'}  \n   {markdown_text(win.why)}"
+        f"{'' if win.is_supported else ' — *not verified*'}"
         for number, win in enumerate(analysis.quick_wins, start=1)
     ]
-    head = f"**{markdown_text(analysis.sector)}**, {analysis.company_size}. {markdown_text(analysis.summary)}"
+    head = f"**{markdown_text(analysis.sector)}**, {analysis.company_size}."
     return "\n".join([head, "", *wins])

@@ -18,12 +18,14 @@ from draggonnb_pipelines.domain.publishing import Account, Platform
 from draggonnb_pipelines.errors import ErrorClass, OperatorError, VendorError
 from draggonnb_pipelines.resources.postgres import TenantDb
 from draggonnb_pipelines.resources.stack import Stack
+from draggonnb_pipelines.sql import load_queries
 from draggonnb_pipelines.workflows.billing.usage import commit, release, reserve
 from draggonnb_pipelines.workflows.publishing.account_alerts import ACCOUNTS, PostAtRisk, posts_at_risk, tell_trouble
 from draggonnb_pipelines.workflows.publishing.account_credentials import account_of, open_credentials, seal_credentials
 from draggonnb_pipelines.workflows.publishing.agenda import announced
 from draggonnb_pipelines.workflows.publishing.token_refresh import SINGLE_USE, refresh_account
 
+ORGANIZATIONS = load_queries("organizations")
 SOCIAL_ACCOUNTS = "social_accounts"
 RESERVED_FOR = timedelta(minutes=15)
 BLOCKED_FOR = timedelta(hours=24)
@@ -64,6 +66,7 @@ async def connect_account(
     handle: str | None = None,
     display_name: str | None = None,
     scopes: Sequence[str] | None = None,
+    by: str = "operator",
 ) -> Connected:
     """Store the tokens that a person brought. A new account takes a place of the plan's; posts that waited go on.
 
@@ -106,10 +109,13 @@ async def connect_account(
                 expires_at=_expiry(platform, now, token, expires_in_seconds, merged),
             )
             await commit(tenant, SOCIAL_ACCOUNTS, [key])
+            await _audit(tenant, by, "account.connected", row["account_id"])
     return Connected(row["account_id"], bool(is_new), merged.refresh_token is not None)
 
 
-async def disconnect_account(stack: Stack, organization: Organization, account_id: UUID) -> list[PostAtRisk]:
+async def disconnect_account(
+    stack: Stack, organization: Organization, account_id: UUID, *, by: str = "operator"
+) -> list[PostAtRisk]:
     """Forget the tokens and give the plan's place back; returns the posts that now wait for nobody.
 
     Raises:
@@ -123,7 +129,9 @@ async def disconnect_account(stack: Stack, organization: Organization, account_i
                 remedy=f"`draggonnb account list {organization.slug}` shows all",
             )
         await release(tenant, SOCIAL_ACCOUNTS, [f"{row['platform_id']}:{row['external_id']}"])
-        return await posts_at_risk(tenant, account_id)
+        posts = await posts_at_risk(tenant, account_id)
+        await _audit(tenant, by, "account.disconnected", account_id)
+        return posts
 
 
 async def mark_account(
@@ -167,6 +175,12 @@ async def mark_account(
     if is_news:
         log.warning("account %s of %s: %s: %s", account_id, organization.slug, status, error.message)
         await tell_trouble(stack, organization, account_id)
+
+
+async def _audit(tenant: TenantDb, by: str, action: str, account_id: UUID) -> None:
+    await ORGANIZATIONS.audit(
+        tenant.conn, actor=by, action=action, resource=f"social_account:{account_id}", metadata="{}"
+    )
 
 
 def _opened(tenant: TenantDb, row: Mapping[str, Any]) -> Credentials | None:

@@ -59,7 +59,7 @@ async def answer_question(
         row = await _row(tenant, queue_id)
         if row["status"] != "needs_review":
             raise OperatorError(f"{queue_id} is {row['status']} and asks nothing", remedy=_list(organization))
-        _refuse_misfit(row, answer)
+        refuse_misfit(row, answer)
         status = _STATUS[answer]
         if status == "published":
             await note_measuring(stack.master, [organization.id], row["db_now"])
@@ -146,7 +146,7 @@ async def _act(
     return f"{queue_id} is {status} now"
 
 
-def _refuse_misfit(row: Mapping[str, Any], answer: Answer) -> None:
+def refuse_misfit(row: Mapping[str, Any], answer: Answer) -> None:
     is_undo = row["undo_requested_at"] is not None
     was_called = row["attempts"] > 0
     fitting = ("deleted", "published") if is_undo else ("published", "not-published", "drop", "publish")

@@ -19,8 +19,8 @@ from rich.progress import Progress
 
 from draggonnb_pipelines.cli.client import POSTGREST, new_client, welcome_link
 from draggonnb_pipelines.cli.client_app import INSTALLED, Deployment, build, deployment_of, serve
+from draggonnb_pipelines.cli.command_lines import CLIENT_TEMPLATE
 from draggonnb_pipelines.cli.demo_client import BUYER
-from draggonnb_pipelines.cli.processes import CLIENT_TEMPLATE
 from scripts.postgrest import ROOT, ensure_postgrest
 from tests.stories.system import System, running_system
 from tests.supabase_calls import management

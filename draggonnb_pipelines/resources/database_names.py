@@ -1,0 +1,87 @@
+"""Whole databases by their names: an empty one, another name, two that change places, one that goes.
+
+Lives here: what is done from outside, through the server's database `postgres`. Does not live here: what is in them,
+and the tenant template (`migrations.py`).
+"""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Sequence
+
+from psycopg import errors, sql
+
+from draggonnb_pipelines.errors import OperatorError
+from draggonnb_pipelines.resources.backup_files import long_connection
+from draggonnb_pipelines.resources.postgres import Connection, dsn_for
+
+_SEND_AWAY = (
+    "select pg_terminate_backend(pid) from pg_stat_activity where datname = any(%s) and pid <> pg_backend_pid()"
+)
+_SEND_AWAY_EVERY_SECONDS = 0.2
+
+
+async def databases(server_dsn: str) -> set[str]:
+    """The names of all databases of the server."""
+    async with _server(server_dsn) as conn:
+        return {row["datname"] async for row in await conn.execute("select datname from pg_database")}
+
+
+async def create_empty(server_dsn: str, name: str) -> None:
+    """A database without anything in it, closed to other logins; one of that name is dropped first."""
+    async with _server(server_dsn) as conn:
+        await conn.execute(sql.SQL("drop database if exists {} with (force)").format(sql.Identifier(name)))
+        await conn.execute(sql.SQL("create database {} template template0").format(sql.Identifier(name)))
+        await conn.execute(sql.SQL("revoke connect, temporary on database {} from public").format(sql.Identifier(name)))
+
+
+async def drop(server_dsn: str, name: str) -> bool:
+    """Whoever is connected to it; False if there is none."""
+    async with _server(server_dsn) as conn:
+        is_there = await (await conn.execute("select 1 from pg_database where datname = %s", [name])).fetchone()
+        await conn.execute(sql.SQL("drop database if exists {} with (force)").format(sql.Identifier(name)))
+    return is_there is not None
+
+
+async def rename(server_dsn: str, pairs: Sequence[tuple[str, str]]) -> None:
+    """Give each database its new name, all in one transaction: killed at any point, all have the old or all the new.
+
+    Whoever is connected to one of them is sent away. While Postgres renames it holds the database's lock, so nobody new
+    comes in, and it waits five seconds for those inside to leave: they are sent away meanwhile, by another connection.
+
+    Raises:
+        OperatorError: a name is not there or taken, or somebody would not leave; nothing was renamed.
+    """
+    async with _server(server_dsn) as conn:
+        try:
+            async with _emptying(server_dsn, [old for old, _ in pairs]), conn.transaction():
+                for old, new in pairs:
+                    await conn.execute(
+                        sql.SQL("alter database {} rename to {}").format(sql.Identifier(old), sql.Identifier(new))
+                    )
+        except (errors.ObjectInUse, errors.InvalidCatalogName, errors.DuplicateDatabase) as error:
+            raise OperatorError(
+                f"the databases keep their names: {error.diag.message_primary}", remedy="nothing changed; say it again"
+            ) from error
+
+
+@contextlib.asynccontextmanager
+async def _emptying(server_dsn: str, names: list[str]) -> AsyncIterator[None]:
+    async with _server(server_dsn) as conn:
+        going = asyncio.create_task(_send_away(conn, names))
+        try:
+            yield
+        finally:
+            going.cancel()
+            await asyncio.gather(going, return_exceptions=True)
+
+
+async def _send_away(conn: Connection, names: list[str]) -> None:
+    while True:
+        await conn.execute(_SEND_AWAY, [names])
+        await asyncio.sleep(_SEND_AWAY_EVERY_SECONDS)
+
+
+@contextlib.asynccontextmanager
+async def _server(server_dsn: str) -> AsyncIterator[Connection]:
+    async with long_connection(dsn_for(server_dsn, "postgres")) as conn:
+        yield conn

@@ -1,0 +1,94 @@
+"""Databases change their names together or not at all, whoever is connected to them."""
+
+import asyncio
+import contextlib
+import uuid
+from collections.abc import Iterator
+
+import psycopg
+import pytest
+from psycopg.sql import SQL, Identifier
+
+from draggonnb_pipelines.errors import OperatorError
+from draggonnb_pipelines.resources.database_names import create_empty, databases, drop, rename
+from draggonnb_pipelines.resources.postgres import dsn_for
+
+
+@pytest.fixture
+def stem(postgres_dsn: str) -> Iterator[str]:
+    """The beginning of the names; all databases that begin so are dropped."""
+    stem = f"test_names_{uuid.uuid4().hex[:8]}"
+    yield stem
+    with contextlib.closing(psycopg.connect(postgres_dsn, autocommit=True)) as conn:
+        names = conn.execute("select datname from pg_database where starts_with(datname, %s)", [stem]).fetchall()
+        for (name,) in names:
+            conn.execute(SQL("drop database {} with (force)").format(Identifier(name)))
+
+
+def mark(server: str, name: str, text: str) -> None:
+    with psycopg.connect(dsn_for(server, name)) as conn:
+        conn.execute(SQL("create table {} ()").format(Identifier(text)))
+
+
+def marks(server: str, name: str) -> list[str]:
+    with psycopg.connect(dsn_for(server, name)) as conn:
+        return [
+            row[0] for row in conn.execute("select relname from pg_class where relnamespace = 'public'::regnamespace")
+        ]
+
+
+async def test_two_databases_change_places_though_clients_keep_coming(postgres_dsn: str, stem: str):
+    old, new = stem, f"{stem}_restoring"
+    for name, text in ((old, "is_old"), (new, "is_new")):
+        await create_empty(postgres_dsn, name)
+        mark(postgres_dsn, name, text)
+    stop, connected = asyncio.Event(), asyncio.Semaphore(0)
+
+    async def client() -> None:
+        while not stop.is_set():
+            with contextlib.suppress(psycopg.OperationalError):
+                async with await psycopg.AsyncConnection.connect(dsn_for(postgres_dsn, old), autocommit=True) as conn:
+                    connected.release()
+                    while not stop.is_set():
+                        await conn.execute("select pg_sleep(0.01)")
+
+    clients = [asyncio.create_task(client()) for _ in range(5)]
+    for _ in clients:
+        await connected.acquire()
+    await rename(postgres_dsn, [(old, f"{old}_before_restore"), (new, old)])
+    stop.set()
+    await asyncio.gather(*clients)
+
+    assert marks(postgres_dsn, old) == ["is_new"]
+    assert marks(postgres_dsn, f"{old}_before_restore") == ["is_old"]
+    assert {name for name in await databases(postgres_dsn) if name.startswith(stem)} == {old, f"{old}_before_restore"}
+
+
+async def test_a_name_that_is_taken_leaves_all_names_as_they_were(postgres_dsn: str, stem: str):
+    names = [stem, f"{stem}_a", f"{stem}_b"]
+    for name in names:
+        await create_empty(postgres_dsn, name)
+
+    with pytest.raises(OperatorError, match=rf'the databases keep their names: database "{stem}_b" already exists'):
+        await rename(postgres_dsn, [(stem, f"{stem}_c"), (f"{stem}_a", f"{stem}_b")])
+
+    assert sorted(name for name in await databases(postgres_dsn) if name.startswith(stem)) == names
+
+
+async def test_an_empty_database_replaces_one_of_its_name_and_is_closed_to_other_logins(postgres_dsn: str, stem: str):
+    await create_empty(postgres_dsn, stem)
+    mark(postgres_dsn, stem, "left_by_a_kill")
+
+    await create_empty(postgres_dsn, stem)
+
+    assert marks(postgres_dsn, stem) == []
+    with psycopg.connect(postgres_dsn) as conn:
+        granted = conn.execute("select has_database_privilege('public', %s, 'connect')", [stem]).fetchone()
+    assert granted == (False,)
+
+
+async def test_dropping_says_whether_there_was_one(postgres_dsn: str, stem: str):
+    await create_empty(postgres_dsn, stem)
+
+    assert await drop(postgres_dsn, stem) is True
+    assert await drop(postgres_dsn, stem) is False
