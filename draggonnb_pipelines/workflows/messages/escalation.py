@@ -6,7 +6,7 @@ nobody new is passed over. Lives here: raising an alert and moving it up. Not he
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -22,6 +22,7 @@ from draggonnb_pipelines.workflows.messages.notices import TENANT, Notice, tell
 
 FIRST_STEP, OWNERS_STEP, AGENCY_STEP = 0, 1, 2
 AT_ONCE = 100
+NEVER = datetime.max.replace(tzinfo=UTC)
 NOT_ANSWERED = "Nobody who was told of this before has answered."
 
 
@@ -83,9 +84,9 @@ async def escalate(stack: Stack, organization: Organization) -> int:
     moved, away = 0, None
     for alert_id in due:
         async with stack.tenants.open(organization) as tenant:
-            # As it is now: somebody may have answered while those before it were told.
+            # As it is now: somebody may have answered while those before it were told, or another look moved it up.
             alert = await ALERTS.one_alert(tenant.conn, id=alert_id)
-        if alert is None or alert["acknowledged_at"] is not None:
+        if alert is None or alert["acknowledged_at"] is not None or (alert["escalate_at"] or NEVER) > now:
             continue
         try:
             step = await _tell_next(stack, organization, alert)
