@@ -6,7 +6,7 @@ BIN := .venv/bin
 export PATH := $(PATH):/usr/sbin:/sbin
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev demo up client test test-client test-kill test-kill-clients test-kill-reports chaos check fmt bench screenshots client-screenshots client-template clean
+.PHONY: help setup setup-dev demo up client test test-client test-deploy test-kill test-kill-clients test-kill-reports chaos check fmt bench screenshots client-screenshots client-template clean
 
 help: ## list the verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-17s %s\n", $$1, $$2 }' Makefile
@@ -28,6 +28,9 @@ test-client: setup-dev ## the client's app: types, lint, units, build, and peopl
 	cd client_template && npm ci --ignore-scripts --prefer-offline --no-audit --no-fund
 	cd client_template && npm run typecheck && npm run lint && npm test
 	@$(BIN)/python -m pytest -m client tests/client tests/mcp_server $(ARGS)
+
+test-deploy: setup-dev ## two releases installed, one upgraded while webhooks come in: none is lost; about four minutes
+	@$(BIN)/python -m pytest -m deploy tests/deploy $(ARGS)
 
 test-kill: setup-dev ## the full kill test: 200 leads, 30 SIGKILLs, about six minutes
 	@$(BIN)/python -m pytest -m kill -s tests/stories/test_lead_kills.py $(ARGS)

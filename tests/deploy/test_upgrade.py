@@ -27,7 +27,7 @@ from tests.cli.conftest import ROOT
 from tests.deploy.supervisor import Supervisor, supervised
 from tests.sandbox_process import free_port_pair
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.deploy, pytest.mark.timeout(900)]
 UNITS = ("draggonnb-api.service", "draggonnb-code.service", "draggonnb-daemon.service")
 API, CODE, DAEMON = UNITS
 # Of its own: its database lies beside those of other tests.
