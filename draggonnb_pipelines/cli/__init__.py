@@ -119,7 +119,9 @@ def watch_verb() -> None:
 def mcp_verb(
     http: Annotated[
         int | None,
-        typer.Option(min=1, max=65535, metavar="PORT", help="By HTTP on this port of 127.0.0.1; else by stdin, stdout."),
+        typer.Option(
+            min=1, max=65535, metavar="PORT", help="By HTTP on this port of 127.0.0.1; else by stdin, stdout."
+        ),
     ] = None,
     allow_writes: Annotated[
         bool, typer.Option("--allow-writes", help="Offer also what changes something; each is confirmed and audited.")
