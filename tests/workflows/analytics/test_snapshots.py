@@ -10,6 +10,7 @@ import pytest
 from draggonnb_pipelines.domain.organizations import Organization
 from draggonnb_pipelines.domain.reports import PartitionKey
 from draggonnb_pipelines.resources.stack import Stack
+from draggonnb_pipelines.workflows.analytics.snapshot_reports import days_chart
 from draggonnb_pipelines.workflows.analytics.snapshot_versions import period_snapshot
 from draggonnb_pipelines.workflows.analytics.snapshots import take_snapshots
 from tests.sandbox_process import Sandbox
@@ -24,10 +25,29 @@ async def one_post(stack: Stack, organization: Organization) -> None:
     await read(stack, organization, post, at("11-20 06:00"), {"views": 100, "reach": 80, "reactions": 4, "comments": 4})
 
 
-def bars_of(picture: str) -> list[str]:
-    """What the bars of a chart in the metadata say, in order."""
+def bars_of(picture: str) -> list[tuple[int, str, int]]:
+    """Place, colour and height of the bars of a chart in the metadata, in order."""
     _, _, encoded = picture.rstrip(")").partition("base64,")
-    return re.findall(r"<title>(.*?)</title>", base64.b64decode(encoded).decode())
+    paths = re.findall(r'<path stroke="(.*?)" d="(.*?)"/>', base64.b64decode(encoded).decode())
+    bars = [(color, bar) for color, path in paths for bar in re.findall(r"M(\d+) 102v-(\d+)", path)]
+    return sorted((int(x) // 16, color, int(height)) for color, (x, height) in bars)
+
+
+@pytest.mark.parametrize("series", [[10**9 + day for day in range(28)], [None, -(10**9), 10**9, 7] * 7])
+def test_the_chart_is_short_enough_to_be_shown_without_a_click(series: list[int | None]) -> None:
+    chart = f"![the last 28 days]({days_chart(series)})"
+
+    assert len(chart) < 1000
+    assert [place for place, _, _ in bars_of(chart)] == list(range(28))
+
+
+def test_the_chart_tells_unknown_negative_and_last_days_apart() -> None:
+    assert bars_of(days_chart([None, -5, 10, 5])) == [
+        (0, "#c9c5bf", 6),
+        (1, "#b91c1c", 45),
+        (2, "#6fada8", 90),
+        (3, "#0f766e", 45),
+    ]
 
 
 async def test_a_snapshot_says_what_its_day_was_and_which_readings_say_so(
@@ -47,7 +67,10 @@ async def test_a_snapshot_says_what_its_day_was_and_which_readings_say_so(
     done = report.done[DAY]
     assert (done.rows, done.metadata["version"], done.metadata["posts"], done.metadata["readings"]) == (1, 1, 1, 1)
     assert "| all | 1 | 100 | 80 | 4 | 4 | not known | not known | 8 | 10.00 % | – |" in done.metadata["figures"].text
-    assert bars_of(done.metadata["engagements by day"].text) == ["not known"] * 27 + ["8"]
+    assert bars_of(done.metadata["engagements by day"].text) == [
+        *[(day, "#c9c5bf", 6) for day in range(27)],
+        (27, "#0f766e", 90),
+    ]
     assert "restated" not in done.metadata
     ledger = await master_rows(stack, "select asset, day, rows from asset_ledger")
     assert ledger == [{"asset": "analytics_snapshots", "day": date(2026, 11, 20), "rows": 1}]
