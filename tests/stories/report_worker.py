@@ -53,7 +53,14 @@ async def _work_off(values: Mapping[str, Any], ahead: timedelta) -> None:
 async def _measure(stack: Stack, run_id: str) -> None:
     """The chain `measure_posts`."""
     today, due = stack.now().astimezone(UTC).date(), await clients_to_measure(stack, everyone=True)
-    await collect_metrics(stack, run_id, [PartitionKey(one.slug, today) for one in due])
+    async with asyncio.timeout(30):
+        # A client whose posts another run has in hand goes no further and is asked for again. A killed run passes for a
+        # living one until Postgres lets its lock go.
+        while True:
+            report = await collect_metrics(stack, run_id, [PartitionKey(one.slug, today) for one in due])
+            if not report.waiting:
+                break
+            await asyncio.sleep(0.05)
     for part in parts_of([PartitionKey(one.slug, day) for one in due for day in one.days]):
         await take_snapshots(stack, run_id, part)
 
