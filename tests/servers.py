@@ -2,11 +2,15 @@
 
 ext4 gives no inode number again for seconds after its file is gone, and searches for another one meanwhile. Tests make
 and drop some hundred thousand files: on such a disk two thirds of a run were that search.
+
+Each run has servers of its own: two runs at once, even of two containers that share their memory, do not meet.
 """
 
 import contextlib
+import fcntl
 import os
 import shutil
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -24,18 +28,40 @@ HASTE = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off",
 
 @contextlib.contextmanager
 def hasty_server(name: str) -> Iterator[str]:
-    """The DSN of a server for this worker, without a database name; in memory its files go when nobody uses it."""
-    worker = os.environ.get("PYTEST_XDIST_WORKER", "main")
-    root = MEMORY if _has_room() else DISK
-    folder = root / f"draggonnb-{name}-{os.getuid()}-{worker}"
-    with embedded_server(folder) as dsn:
+    """The DSN of a server of this process's own, without a database name; its files go when it ends."""
+    with _folder(f"draggonnb-{name}-{os.getuid()}") as folder, embedded_server(folder) as dsn:
         with psycopg.connect(dsn, autocommit=True) as conn:
             for setting, value in HASTE.items():
                 conn.execute(f"alter system set {setting} = '{value}'".encode())
             conn.execute("select pg_reload_conf()")
         yield dsn
-    if root == MEMORY and not (folder / "pg" / "postmaster.pid").exists():
-        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def _folder(prefix: str) -> Iterator[Path]:
+    """A new folder, locked while it is used; those of killed runs are removed first: nobody holds their locks.
+
+    A server that such a run left behind ends by itself within a minute: Postgres looks whether its files still exist.
+    """
+    root = MEMORY if _has_room() else DISK
+    with contextlib.ExitStack() as holding:
+        with _locked(root / f"{prefix}.lock"):
+            for left in root.glob(f"{prefix}-*"):
+                with contextlib.suppress(BlockingIOError), _locked(left / "held", fcntl.LOCK_NB):
+                    shutil.rmtree(left, ignore_errors=True)
+            folder = Path(tempfile.mkdtemp(prefix=f"{prefix}-", dir=root))
+            folder.chmod(0o755)  # run by root, the server has a user of its own
+            holding.enter_context(_locked(folder / "held"))
+        holding.callback(shutil.rmtree, folder, ignore_errors=True)
+        yield folder
+
+
+@contextlib.contextmanager
+def _locked(path: Path, flags: int = 0) -> Iterator[None]:
+    """Raises BlockingIOError: somebody else has it, and `flags` say not to wait."""
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX | flags)
+        yield
 
 
 @contextlib.contextmanager

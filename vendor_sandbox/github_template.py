@@ -14,7 +14,8 @@ def files_of(folder: Path) -> dict[str, bytes]:
     Raises:
         subprocess.CalledProcessError: the folder is in no work tree of Git.
     """
-    command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    # Of a checkout that another user made, too: only its list of names is read.
+    command = ["git", "-c", "safe.directory=*", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
     listed = subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True).stdout
     # One that is tracked may be deleted.
     return {path: (folder / path).read_bytes() for path in sorted(listed.split("\0")) if (folder / path).is_file()}

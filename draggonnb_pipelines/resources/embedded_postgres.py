@@ -3,6 +3,7 @@
 Lives here: start, tune, find again after a crash. Not here: databases inside it (`migrations.py`).
 """
 
+import atexit
 import contextlib
 import os
 import stat
@@ -73,6 +74,7 @@ def embedded_server(directory: Path, *, keep_running: bool = False) -> Iterator[
         yield dsn
     finally:
         server.cleanup()
+        atexit.unregister(server._cleanup)  # at exit it would make the directory again, if only that is gone
 
 
 def running_server(directory: Path) -> str | None:

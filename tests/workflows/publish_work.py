@@ -101,3 +101,23 @@ async def make_due(stack: Stack, organization: Organization) -> None:
 
 def statuses(rows: list[dict[str, Any]]) -> dict[str, str]:
     return {row["platform_id"]: row["status"] for row in rows}
+
+
+async def published_post(
+    stack: Stack, organization: Organization, platform: Platform = Platform.X, **more: Any
+) -> UUID:
+    await connect(stack, organization, platform)
+    await approve(stack, organization, "Out it goes.", platforms=(str(platform),), **more)
+    await publish(stack, organization)
+    return await first_row(stack, organization)
+
+
+async def first_row(stack: Stack, organization: Organization) -> UUID:
+    return next(row["id"] for row in await queue(stack, organization) if row["part"] == 0)
+
+
+async def publish_audit(stack: Stack, organization: Organization, row_id: UUID) -> list[tuple[str, str]]:
+    rows = await tenant_rows(
+        stack, organization, "select actor, action from audit_log where resource = %s", f"content_queue:{row_id}"
+    )
+    return [(row["actor"], row["action"]) for row in rows]

@@ -1,8 +1,10 @@
 """Posts that are public and readings of them, as the publisher and the collection leave them; and plain SQL that
 counts them again. Not here: assertions."""
 
+import base64
 import json
 import random
+import re
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -178,3 +180,11 @@ async def gains_by_sql(
         for row in rows
         if row["gained"] is not None or row["total"] is not None
     }
+
+
+def bars_of(picture: str) -> list[tuple[int, str, int]]:
+    """Place, colour and height of the bars of a chart in the metadata, in order."""
+    _, _, encoded = picture.rstrip(")").partition("base64,")
+    paths = re.findall(r'<path stroke="(.*?)" d="(.*?)"/>', base64.b64decode(encoded).decode())
+    bars = [(color, bar) for color, path in paths for bar in re.findall(r"M(\d+) 102v-(\d+)", path)]
+    return sorted((int(x) // 16, color, int(height)) for color, (x, height) in bars)

@@ -1,8 +1,6 @@
 """Snapshots are versions: taken when a day is over, once for the same figures, and restated in the open."""
 
 import asyncio
-import base64
-import re
 from datetime import date, timedelta
 
 import pytest
@@ -10,12 +8,11 @@ import pytest
 from draggonnb_pipelines.domain.organizations import Organization
 from draggonnb_pipelines.domain.reports import PartitionKey
 from draggonnb_pipelines.resources.stack import Stack
-from draggonnb_pipelines.workflows.analytics.snapshot_reports import days_chart
 from draggonnb_pipelines.workflows.analytics.snapshot_versions import period_snapshot
 from draggonnb_pipelines.workflows.analytics.snapshots import take_snapshots
 from tests.sandbox_process import Sandbox
 from tests.workflows.lead_work import master_rows, tenant_rows
-from tests.workflows.snapshot_work import at, clock, publish, read, snapshots, take
+from tests.workflows.snapshot_work import at, bars_of, clock, publish, read, snapshots, take
 
 DAY = PartitionKey("draggonnb", date(2026, 11, 20))
 
@@ -23,31 +20,6 @@ DAY = PartitionKey("draggonnb", date(2026, 11, 20))
 async def one_post(stack: Stack, organization: Organization) -> None:
     post = await publish(stack, organization, at("11-19 08:00"))
     await read(stack, organization, post, at("11-20 06:00"), {"views": 100, "reach": 80, "reactions": 4, "comments": 4})
-
-
-def bars_of(picture: str) -> list[tuple[int, str, int]]:
-    """Place, colour and height of the bars of a chart in the metadata, in order."""
-    _, _, encoded = picture.rstrip(")").partition("base64,")
-    paths = re.findall(r'<path stroke="(.*?)" d="(.*?)"/>', base64.b64decode(encoded).decode())
-    bars = [(color, bar) for color, path in paths for bar in re.findall(r"M(\d+) 102v-(\d+)", path)]
-    return sorted((int(x) // 16, color, int(height)) for color, (x, height) in bars)
-
-
-@pytest.mark.parametrize("series", [[10**9 + day for day in range(28)], [None, -(10**9), 10**9, 7] * 7])
-def test_the_chart_is_short_enough_to_be_shown_without_a_click(series: list[int | None]) -> None:
-    chart = f"![the last 28 days]({days_chart(series)})"
-
-    assert len(chart) < 1000
-    assert [place for place, _, _ in bars_of(chart)] == list(range(28))
-
-
-def test_the_chart_tells_unknown_negative_and_last_days_apart() -> None:
-    assert bars_of(days_chart([None, -5, 10, 5])) == [
-        (0, "#c9c5bf", 6),
-        (1, "#b91c1c", 45),
-        (2, "#6fada8", 90),
-        (3, "#0f766e", 45),
-    ]
 
 
 async def test_a_snapshot_says_what_its_day_was_and_which_readings_say_so(
