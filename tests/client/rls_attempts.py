@@ -62,8 +62,8 @@ CALLS: dict[str, dict[str, Any]] = {
     "append_audit": {"actor": "user:1", "action": "forged", "resource": "audit:1"},
     "approve_post": {"post_id": POST, "content_hash": "h"},
     "join_organization": {},
-    "reject_post": {"post_id": POST, "reason": "No"},
-    "request_post_changes": {"post_id": POST, "reason": "No"},
+    "reject_post": {"post_id": POST, "content_hash": "h", "reason": "No"},
+    "request_post_changes": {"post_id": POST, "content_hash": "h", "reason": "No"},
     "submit_post": {"post_id": POST},
     "verify_audit": {},
 }

@@ -6,8 +6,8 @@ import pytest
 from tests.sql.conftest import ROLES, Connection, OpenSession, execute, value
 
 APPROVE = "select approve_post(%s, %s)"
-CHANGES = "select request_post_changes(%s, %s)"
-REJECT = "select reject_post(%s, %s)"
+CHANGES = "select request_post_changes(%s, %s, %s)"
+REJECT = "select reject_post(%s, %s, %s)"
 POST = "select status, approved_hash is not null as is_approved from social_posts"
 DECISIONS = "select decision, comment, reviewer, via from review_decisions order by decided_at"
 
@@ -26,14 +26,13 @@ def post(tenant_conn: Connection) -> tuple[str, str]:
 def test_owners_admins_and_approvers_decide_and_nobody_else(
     statement: str, session: OpenSession, tenant_conn: Connection, post: tuple[str, str]
 ) -> None:
-    post_id, content_hash = post
-    argument = content_hash if statement == APPROVE else "Which beans?"
+    reason = [] if statement == APPROVE else ["Which beans?"]
     decided = []
     for person in (*ROLES, "outsider", "left", "anon"):
         with session(person) as conn:
             try:
                 with conn.transaction(force_rollback=True):
-                    execute(conn, statement, post_id, argument)
+                    execute(conn, statement, *post, *reason)
                     decided.append(person)
             except psycopg.errors.InsufficientPrivilege:
                 continue
@@ -51,13 +50,13 @@ def test_a_decision_is_recorded_once_with_who_made_it_and_audited_without_the_wo
     statement: str, decision: str, words: str, session: OpenSession, tenant_conn: Connection, post: tuple[str, str]
 ) -> None:
     post_id, content_hash = post
-    argument = content_hash if statement == APPROVE else f" {words} "
+    reason = [] if statement == APPROVE else [f" {words} "]
 
     with session("approver") as conn:
-        execute(conn, statement, post_id, argument)
+        execute(conn, statement, post_id, content_hash, *reason)
         if decision != "approved":  # what is sent back cannot be sent back again
             with pytest.raises(psycopg.errors.InvalidParameterValue):
-                execute(conn, statement, post_id, argument)
+                execute(conn, statement, post_id, content_hash, *reason)
 
     assert tenant_conn.execute(POST).fetchall() == [{"status": decision, "is_approved": decision == "approved"}]
     assert tenant_conn.execute(DECISIONS).fetchall() == [
@@ -80,10 +79,33 @@ def test_a_change_or_a_rejection_needs_words(
     statement: str, words: str | None, session: OpenSession, tenant_conn: Connection, post: tuple[str, str]
 ) -> None:
     with session("approver") as conn, pytest.raises(psycopg.errors.InvalidParameterValue):
-        execute(conn, statement, post[0], words)
+        execute(conn, statement, *post, words)
 
     assert tenant_conn.execute(POST).fetchall() == [{"status": "in_review", "is_approved": False}]
     assert tenant_conn.execute(DECISIONS).fetchall() == []
+
+
+@pytest.mark.parametrize("statement", [CHANGES, REJECT])
+@pytest.mark.parametrize("status", ["in_review", "approved", "scheduled"])
+def test_content_that_changed_since_it_was_shown_is_neither_sent_back_nor_rejected(
+    statement: str, status: str, session: OpenSession, tenant_conn: Connection, post: tuple[str, str]
+) -> None:
+    post_id, shown = post
+    execute(tenant_conn, "update social_posts set content = 'Stale beans on Monday'")
+    if status != "in_review":
+        agree = "update social_posts set status = %s, approved_hash = content_hash, approved_at = now()"
+        execute(tenant_conn, agree, status)
+    whole_post = "select * from social_posts"
+    before = tenant_conn.execute(whole_post).fetchall()
+    assert before[0]["content_hash"] != shown
+
+    for named in (shown, "", None):
+        with session("approver") as conn, pytest.raises(psycopg.errors.InvalidParameterValue, match="was changed"):
+            execute(conn, statement, post_id, named, "Which beans?")
+
+    assert tenant_conn.execute(whole_post).fetchall() == before
+    assert tenant_conn.execute(DECISIONS).fetchall() == []
+    assert value(tenant_conn, "select count(*) from audit_log where id > 1") == 0
 
 
 def test_an_approval_can_be_taken_back_until_the_post_is_scheduled(
@@ -91,7 +113,7 @@ def test_an_approval_can_be_taken_back_until_the_post_is_scheduled(
 ) -> None:
     with session("approver") as conn:
         execute(conn, APPROVE, *post)
-        execute(conn, REJECT, post[0], "Not now.")
+        execute(conn, REJECT, *post, "Not now.")
 
     assert tenant_conn.execute(POST).fetchall() == [{"status": "rejected", "is_approved": False}]
     decisions = [row["decision"] for row in tenant_conn.execute(DECISIONS)]
@@ -103,7 +125,7 @@ def test_an_approval_can_be_taken_back_until_the_post_is_scheduled(
     "statement",
     [
         "select app.record_decision(gen_random_uuid(), 'h', 'approved', '')",
-        "select app.send_back(gen_random_uuid(), 'approved', 'x')",
+        "select app.send_back(gen_random_uuid(), 'h', 'approved', 'x')",
         "insert into review_decisions (post_id, content_hash, decision, reviewer, via)"
         " select id, content_hash, 'approved', 'x', 'app' from social_posts",
         "select payload from notification_deliveries",
@@ -157,7 +179,7 @@ def test_a_post_submitted_again_begins_a_new_round(
 ) -> None:
     tenant_conn.execute("update social_posts set review_requested_at = now()")
     with session("approver") as conn:
-        execute(conn, CHANGES, post[0], "Which beans?")
+        execute(conn, CHANGES, *post, "Which beans?")
     assert value(tenant_conn, "select review_requested_at is not null from social_posts")
 
     with session("editor") as conn:

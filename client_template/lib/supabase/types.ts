@@ -1210,8 +1210,8 @@ export type Database = {
       answer_about_post: { Args: { queue_id: string; action: string; url?: string }; Returns: string };
       approve_post: { Args: { post_id: string; content_hash: string }; Returns: undefined };
       join_organization: { Args: Record<never, never>; Returns: string };
-      reject_post: { Args: { post_id: string; reason: string }; Returns: undefined };
-      request_post_changes: { Args: { post_id: string; reason: string }; Returns: undefined };
+      reject_post: { Args: { post_id: string; content_hash: string; reason: string }; Returns: undefined };
+      request_post_changes: { Args: { post_id: string; content_hash: string; reason: string }; Returns: undefined };
       submit_post: { Args: { post_id: string }; Returns: string };
     };
     Enums: { [name in never]: never };

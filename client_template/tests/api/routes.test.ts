@@ -225,28 +225,30 @@ describe("approve-post", () => {
     expect(call?.headers.authorization).toMatch(/^Bearer ey/);
   });
 
-  it("sends back with the reason where the content is still the same", async () => {
-    backend.on("/rest/v1/social_posts", { body: [{ content_hash: HASH }] });
-    backend.on("/rest/v1/rpc/request_post_changes", { status: 204 });
+  it.each([
+    ["request_changes", "/rest/v1/rpc/request_post_changes"],
+    ["reject", "/rest/v1/rpc/reject_post"],
+  ])("hands %s over with the reason and the content that was shown", async (decision, path) => {
+    backend.on(path, { status: 204 });
 
-    const response = await approve(
-      ask("/api/approve-post", { ...DECISION, decision: "request_changes", comment: " Name the price. " }),
-    );
+    const response = await approve(ask("/api/approve-post", { ...DECISION, decision, comment: " Name the price. " }));
 
     expect(response.status).toBe(200);
-    expect(backend.to("/rest/v1/rpc/request_post_changes")[0]?.body).toEqual({
-      post_id: POST_ID,
-      reason: "Name the price.",
-    });
+    expect(backend.to(path).map(({ body }) => body)).toEqual([
+      { post_id: POST_ID, content_hash: HASH, reason: "Name the price." },
+    ]);
   });
 
-  it("rejects nothing that was changed meanwhile", async () => {
-    backend.on("/rest/v1/social_posts", { body: [{ content_hash: "b".repeat(64) }] });
+  it.each([
+    ["request_changes", "/rest/v1/rpc/request_post_changes"],
+    ["reject", "/rest/v1/rpc/reject_post"],
+  ])("says so where the database refuses to %s what was changed meanwhile", async (decision, path) => {
+    backend.on(path, { status: 400, body: { code: "22023", message: "as Postgres says it" } });
 
-    const response = await approve(ask("/api/approve-post", { ...DECISION, decision: "reject", comment: "No." }));
+    const response = await approve(ask("/api/approve-post", { ...DECISION, decision, comment: "No." }));
 
     expect([response.status, await codeOf(response)]).toEqual([409, "changed"]);
-    expect(backend.to("/rest/v1/rpc/reject_post")).toEqual([]);
+    expect(backend.to(path)).toHaveLength(1);
   });
 
   it("asks for a reason before anything else", async () => {

@@ -71,13 +71,14 @@ async def test_a_scheduled_post_that_is_held_comes_off_the_queue_and_goes_out_on
     post_id = await approve(stack, agency, "Wait a moment.", platforms=("x",), late=timedelta(minutes=1))
     await enqueue_ready(stack, agency)
 
-    await in_the_dashboard(stack, agency, "select request_post_changes(%s, 'Not yet.')", post_id)
+    stored = await post_row(stack, agency, post_id, "content_hash")
+    refuse = "select request_post_changes(%s, %s, 'Not yet.')"
+    await in_the_dashboard(stack, agency, refuse, post_id, stored["content_hash"])
     held = await publish(stack, agency)
     assert (held.tally.published, sandbox.public("x")) == (0, [])
     assert [row["status"] for row in await queue(stack, agency)] == ["cancelled"]
     assert await posts_used(stack, agency) == (0, 0)
     await in_the_dashboard(stack, agency, "select submit_post(%s)", post_id)
-    stored = await post_row(stack, agency, post_id, "content_hash")
     await in_the_dashboard(stack, agency, "select approve_post(%s, %s)", post_id, stored["content_hash"])
     await publish(stack, agency)
     await publish(stack, agency)

@@ -1,6 +1,7 @@
 /**
- * POST {post_id, content_hash, decision: approve|request_changes|reject, comment}: a decision about exactly the content that was shown. It is made by
- * the database's own function with the person's session, which also writes the audit log.
+ * POST {post_id, content_hash, decision: approve|request_changes|reject, comment}: a decision about exactly the content
+ * that was shown. It is made by the database's own function with the person's session, which also compares the hash and
+ * writes the audit log.
  */
 import type { PostgrestError, SupabaseClient } from "@supabase/supabase-js";
 import { z } from "zod";
@@ -29,7 +30,6 @@ type Decision = z.infer<typeof decisionOnPost>;
 // Without `action`: single people may have the right to approve beyond their role. The function knows.
 export const POST = personRoute({ limit }, async ({ request, supabase }) => {
   const decision = await bodyAs(request, decisionOnPost);
-  if (decision.decision !== "approve") await mustBeAsShown(supabase, decision);
   const { error } = await decide(supabase, decision);
   if (error) throw refusal(error);
   return answer(200, { post_id: decision.post_id, decision: decision.decision });
@@ -37,28 +37,19 @@ export const POST = personRoute({ limit }, async ({ request, supabase }) => {
 
 function decide(supabase: SupabaseClient<Database>, { post_id, content_hash, decision, comment }: Decision) {
   if (decision === "approve") return supabase.rpc("approve_post", { post_id, content_hash });
-  return supabase.rpc(decision === "reject" ? "reject_post" : "request_post_changes", { post_id, reason: comment });
-}
-
-/** An approval names its hash in the database; a refusal is compared here, so that nobody refuses what they never saw. */
-async function mustBeAsShown(supabase: SupabaseClient<Database>, { post_id, content_hash }: Decision): Promise<void> {
-  const { data, error } = await supabase.from("social_posts").select("content_hash").eq("id", post_id).maybeSingle();
-  if (error) throw refusal(error);
-  if (!data) throw new ApiError(404, { code: "unknown_post", message: "This post is no longer there." });
-  if (data.content_hash !== content_hash) throw changed();
+  const refuse = decision === "reject" ? "reject_post" : "request_post_changes";
+  return supabase.rpc(refuse, { post_id, content_hash, reason: comment });
 }
 
 function refusal(error: PostgrestError): ApiError {
   if (error.code === "42501") {
     return new ApiError(403, { code: "forbidden", message: "Only approvers and owners decide on posts." });
   }
-  if (error.code === "22023") return changed();
+  if (error.code === "22023") {
+    const message = "The post was changed or decided on since you opened it. Read it again, then decide.";
+    return new ApiError(409, { code: "changed", message });
+  }
   console.error("a decision was not taken", error.code);
   const message = "The database did not take the decision. Your comment is kept; try again in a moment.";
   return new ApiError(503, { code: "unavailable", message }, 5);
-}
-
-function changed(): ApiError {
-  const message = "The post was changed or decided on since you opened it. Read it again, then decide.";
-  return new ApiError(409, { code: "changed", message });
 }
