@@ -6,7 +6,7 @@ BIN := .venv/bin
 export PATH := $(PATH):/usr/sbin:/sbin
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev demo up client test test-client test-deploy test-kill test-kill-clients test-kill-reports chaos check fmt bench screenshots client-screenshots client-template clean
+.PHONY: help setup setup-dev demo up client test test-client test-deploy test-kill test-kill-clients test-kill-reports chaos check audit fmt bench faults screenshots client-screenshots client-template clean
 
 help: ## list the verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-17s %s\n", $$1, $$2 }' Makefile
@@ -51,12 +51,18 @@ check: setup-dev ## format, lint, types, direction of imports, dependencies
 	$(BIN)/lint-imports
 	$(BIN)/deptry .
 
+audit: ## known vulnerabilities in what the lock files install; needs the network (OSV.dev, npm's registry) and npm
+	@python3 scripts/audit.py
+
 fmt: setup-dev ## format, and repair what lint can repair
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
 bench: setup-dev ## the benchmarks; tables on the screen, JSON beside them
 	@$(BIN)/python -m benchmarks $(ARGS)
+
+faults: setup-dev ## faults injected into the running stack, and what it said of each; ARGS="--list", names, --write
+	@$(BIN)/python -m faults $(ARGS)
 
 screenshots: setup-dev ## pictures of the running UI for the documentation; ARGS=numbers for those of reports alone
 	@$(BIN)/python scripts/screenshots.py $(ARGS)

@@ -18,10 +18,9 @@ from rich.progress import Progress
 
 from benchmarks.server import bench_server, console, report
 from draggonnb_pipelines.domain.organizations import Organization
-from draggonnb_pipelines.resources.backup_files import long_connection
 from draggonnb_pipelines.resources.database_names import create_empty, drop
 from draggonnb_pipelines.resources.migrations import migrate
-from draggonnb_pipelines.resources.postgres import MasterDb, dsn_for
+from draggonnb_pipelines.resources.postgres import MasterDb, dsn_for, long_connection
 from draggonnb_pipelines.resources.stack import open_stack
 from draggonnb_pipelines.resources.table_figures import Figures, table_figures
 from draggonnb_pipelines.resources.vault import Vault

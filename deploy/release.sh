@@ -15,11 +15,12 @@ readonly RELEASED=(
 readonly KEPT_RELEASES=3
 SYSTEMCTL=${SYSTEMCTL:-systemctl}
 
-say() { printf '%s %s\n' "$(date -u +%H:%M:%S)" "$*"; }
+# Whether anybody still hears it decides about nothing.
+say() { printf '%s %s\n' "$(date -u +%H:%M:%S)" "$*" || true; }
 
 die() {
-    printf 'error: %s\n' "$1" >&2
-    [ $# -lt 2 ] || printf '  -> %s\n' "$2" >&2
+    printf 'error: %s\n' "$1" >&2 || true
+    [ $# -lt 2 ] || printf '  -> %s\n' "$2" >&2 || true
     exit 1
 }
 
@@ -117,19 +118,43 @@ current_release() {
 
 verb() { (cd "$PREFIX/releases/$1" && as_service .venv/bin/draggonnb "${@:2}"); }
 
-# What was released before the last few goes; what runs stays, and so do the releases that runs may still be of.
+# setting EXPRESSION: of `settings`, those of the release that is in place.
+setting() {
+    (cd "$PREFIX/current" && as_service .venv/bin/python -c "
+from draggonnb_pipelines.settings import load_settings
+settings = load_settings()
+print($1)")
+}
+
+# remove_old_releases BEFORE: all but the last few, the one that runs and BEFORE, of which runs may still be. A folder's
+# time is no proof: whoever goes back to an old release makes no new folder.
 remove_old_releases() {
-    local id
+    local before=$1 id
     find "$PREFIX/releases" -mindepth 1 -maxdepth 1 -printf '%T@ %f\n' | sort -rn | tail -n "+$((KEPT_RELEASES + 1))" |
         while read -r _ id; do
-            [ "$id" != "$(current_release)" ] || continue
+            case "$id" in "$(current_release)" | "$before") continue ;; esac
             say "removing release $id"
             rm -rf "${PREFIX:?}/releases/$id"
         done
 }
 
-# The units of the release that runs.
+# The units of the release that is in place.
 copy_units() {
-    cp -r "$PREFIX/current/deploy/systemd/." /etc/systemd/system/
+    cp -r "$PREFIX/current/deploy/systemd/." /etc/systemd/system/ || return 1
+    allow_backups || return 1
     "$SYSTEMCTL" daemon-reload
 }
+
+# Services see the file system read-only but for their state: runs may write to DRAGGONNB_BACKUP_DIR too, if it is set.
+allow_backups() {
+    local folder file=/etc/systemd/system/draggonnb-code.service.d/backups.conf
+    folder=$(setting 'settings.backup_dir.absolute() if settings.backup_dir else ""') || return 1
+    rm -f "$file"
+    [ -n "$folder" ] || return 0
+    [ -d "$folder" ] || install -d -m 0700 -o draggonnb -g draggonnb "$folder" || return 1
+    mkdir -p "$(dirname "$file")" || return 1
+    backup_drop_in "$folder" >"$file"
+}
+
+# With a minus, so that a disk that is not mounted costs the backups and not everything.
+backup_drop_in() { printf '[Service]\nReadWritePaths="-%s"\n' "${1//%/%%}"; }

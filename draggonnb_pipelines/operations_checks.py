@@ -17,6 +17,7 @@ from draggonnb_pipelines.resources.github_wire import API_VERSION
 from draggonnb_pipelines.resources.postgres import Connection
 from draggonnb_pipelines.settings import load_settings
 from draggonnb_pipelines.tenant_events import to_dagster_metadata
+from draggonnb_pipelines.workflows.operations.budget_alerts import tell_budgets
 from draggonnb_pipelines.workflows.operations.operator_alerts import repeat_matters
 from draggonnb_pipelines.workflows.operations.run_troubles import (
     FailedCheck,
@@ -83,7 +84,8 @@ def versions_verdict_of(master: MasterQueries, now: datetime) -> dg.AssetCheckRe
 
 
 class RunTrouble(dg.Config):
-    """A run that failed, as `failed_runs` found it; without one the job looks at checks and repeats what stands.
+    """A run that failed, as `failed_runs` found it; without one the job looks at checks and budgets and repeats
+    what stands.
 
     Args:
         failed_job: empty: no run failed.
@@ -98,7 +100,10 @@ class RunTrouble(dg.Config):
     failed_at: str = ""
 
 
-@dg.op(description="One alert for each job and cause, and for each check that fails; what stands is told again daily.")
+@dg.op(
+    description="One alert for each job and cause, for each check that fails and for each AI budget near its end; "
+    "what stands is told again daily."
+)
 def call_operators(context: dg.OpExecutionContext, config: RunTrouble, stack: RunStack) -> None:
     if config.failed_job:
         at = datetime.fromisoformat(config.failed_at)
@@ -108,14 +113,18 @@ def call_operators(context: dg.OpExecutionContext, config: RunTrouble, stack: Ru
     checks = failed_checks(context.instance)
     stack.run(tell_failed_checks, checks)
     stack.run(settle_runs, recovered_jobs(context.instance, stack.run(jobs_in_trouble)))
+    budgets = stack.run(tell_budgets)
     standing = stack.run(repeat_matters)
-    context.add_output_metadata({"failing checks": [one.check for one in checks], "alerts of yesterday": standing})
+    context.add_output_metadata(
+        {"failing checks": [one.check for one in checks], "AI budgets": budgets, "alerts of yesterday": standing}
+    )
 
 
 @dg.job(
     executor_def=dg.in_process_executor,
     tags={"dagster/max_retries": "0"},
-    description="Tells the agency's owners of runs and checks that fail. Launched by `failed_runs`, and hourly.",
+    description="Tells the agency's owners of runs and checks that fail, and of AI budgets. Launched by `failed_runs`, "
+    "and hourly.",
 )
 def tell_operators() -> None:
     call_operators()

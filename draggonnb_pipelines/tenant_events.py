@@ -26,6 +26,7 @@ from draggonnb_pipelines.partitions import parse, to_dagster
 
 # A verdict names at most this many partitions: it is read by people, and stored in the run's failure event.
 SHOWN_FAILURES = 200
+STOPPED_AT = "stopped at"  # of a run whose partitions failed: at which assets
 
 
 def write_planned_events(context: dg.AssetExecutionContext, asset: dg.AssetKey, keys: Iterable[PartitionKey]) -> None:
@@ -116,7 +117,12 @@ def verdict(failed: Mapping[PartitionKey, tuple[str, str]], *, total: int) -> dg
     return dg.Failure(
         description=f"{len(failed)} of {total} partitions failed; the others are done. Failed: {named}. "
         "Re-execute this run (from failure or all) to do exactly these again.",
-        metadata={"failed": dg.MetadataValue.md(table), "failed_partitions": len(failed), "organizations": len(slugs)},
+        metadata={
+            "failed": dg.MetadataValue.md(table),
+            "failed_partitions": len(failed),
+            "organizations": len(slugs),
+            STOPPED_AT: ",".join(sorted({asset for asset, _ in failed.values()})),
+        },
         allow_retries=False,
     )
 

@@ -71,11 +71,27 @@ def database_down(server_dsn: str, dsn: str) -> Iterator[None]:
     allow = SQL("alter database {} with allow_connections {}")
     with psycopg.connect(server_dsn, autocommit=True) as conn:
         conn.execute(allow.format(Identifier(name), SQL("false")))
-        conn.execute("select pg_terminate_backend(pid) from pg_stat_activity where datname = %s", (name,))
+        conn.execute("select pg_terminate_backend(pid, 5000) from pg_stat_activity where datname = %s", (name,))
         try:
             yield
         finally:
             conn.execute(allow.format(Identifier(name), SQL("true")))
+
+
+@contextlib.contextmanager
+def clock_behind(dsn: str, *, seconds: int) -> Iterator[None]:
+    """New sessions in the database of this DSN are told an earlier time by whatever asks for it."""
+    name = Identifier(str(conninfo_to_dict(dsn)["dbname"]))
+    earlier = "create function behind.clock_timestamp() returns timestamptz language sql as $$ select {} $$"
+    with psycopg.connect(dsn, autocommit=True) as conn:
+        conn.execute("create schema behind")
+        conn.execute(SQL(earlier.format(f"pg_catalog.clock_timestamp() - interval '{seconds} s'")))  # pyright: ignore[reportArgumentType]
+        conn.execute(SQL("alter database {} set search_path = behind, pg_catalog, public").format(name))
+        try:
+            yield
+        finally:
+            conn.execute(SQL("alter database {} reset search_path").format(name))
+            conn.execute("drop schema behind cascade")
 
 
 def _has_room() -> bool:

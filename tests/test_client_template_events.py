@@ -9,6 +9,7 @@ LISTED = ROOT / "client_template" / "lib" / "notifications" / "events.json"
 # Told to the agency, to strangers, or by mail alone: nobody at a client's has anything to choose about them.
 NOT_CHOSEN = {
     "agency_report",
+    "ai_budget",
     "check_failed",
     "client_campaign",
     "digest",

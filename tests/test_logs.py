@@ -88,8 +88,11 @@ async def test_tasks_side_by_side_do_not_mix_their_ids(lines: io.StringIO):
     assert [line.get("organization") for line in found] == ["second", "first", None]
 
 
-def test_a_run_logs_with_its_id_while_it_lasts_and_leaves_nothing_behind(capfd: pytest.CaptureFixture[str]):
+def test_a_run_logs_with_its_id_while_it_lasts_and_leaves_nothing_behind(
+    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
     ours = logging.getLogger(logs.OURS)
+    monkeypatch.setattr(ours, "propagate", False)  # what a program of another test set up would write here too
     before = (list(ours.handlers), ours.level)
 
     with logs.logging_run("json", "run-7", RedactingFilter()):

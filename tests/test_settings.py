@@ -1,6 +1,7 @@
 """Settings as an operator writes them, in the environment."""
 
 from ipaddress import ip_address, ip_network
+from pathlib import Path
 
 import pytest
 
@@ -124,3 +125,40 @@ def test_with_a_real_network_a_lost_call_settles_no_sooner_than_it_may_take(monk
         settings(monkeypatch, **real, PUBLISH_SETTLE_SECONDS="89")
 
     assert settings(monkeypatch, **real, PUBLISH_SETTLE_SECONDS="90").publish_settle_seconds == 90.0
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b'DRAGGONNB_API_PORT=8080\nDRAGGONNB_MASTER_DSN="postgresql://draggonnb@127.0', ", line 2, cannot be read; "),
+        (b"DRAGGONNB_API_PORT=8080\nDRAGGONNB_MASTER_DSN=\xff\xfe\x01", " is no text"),
+        (b"DRAGGONNB_API_PORT=8080\nDRAGGONNB_MASTER_DSN=\0\0\0\0", ", line 1, cannot be read; "),
+        (bytes(512), " is empty"),
+        (b"", " is empty"),
+    ],
+    ids=["torn", "other bytes", "zeros at the end", "zeros", "nothing"],
+)
+def test_an_env_file_that_was_cut_off_or_written_over_is_refused_and_not_read_in_part(
+    tmp_path: Path, content: bytes, said: str
+):
+    path = tmp_path / ".env"
+    path.write_bytes(content)
+
+    with pytest.raises(OperatorError) as caught:
+        load_settings(_env_file=path)
+
+    assert caught.value.message.startswith(f"{path}{said}")
+    assert "write the file anew" in caught.value.remedy
+
+
+def test_an_env_file_with_comments_quotes_and_blank_lines_is_read(tmp_path: Path):
+    path = tmp_path / ".env"
+    path.write_text("# our port\n\nDRAGGONNB_API_PORT='8123'  # behind Caddy\nexport DRAGGONNB_SELLER_NAME=\"A & B\"\n")
+
+    found = load_settings(_env_file=path)
+
+    assert (found.api_port, found.seller_name) == (8123, "A & B")
+
+
+def test_no_env_file_is_needed(tmp_path: Path):
+    assert load_settings(_env_file=tmp_path / ".env").api_port == 8080

@@ -45,6 +45,7 @@ def main() -> int:
         "server_header": False,
         "log_config": None,
         "timeout_graceful_shutdown": 10,
+        "backlog": 4096,  # as the held socket's: uvicorn listens on it once more, which would halve it
     }
     held = held_socket()
     if held is None:

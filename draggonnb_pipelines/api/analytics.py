@@ -16,6 +16,7 @@ from starlette.responses import Response
 
 from draggonnb_pipelines.api.bodies import parse_body
 from draggonnb_pipelines.api.problems import INVALID_NUMBERS, UNAVAILABLE, Problem
+from draggonnb_pipelines.api.security import signed_at
 from draggonnb_pipelines.api.webhooks import FrontDoor, accepted, as_answer, given_delivery_id, is_changed
 from draggonnb_pipelines.domain.fresh_numbers import API_SOURCE, TOPIC, read_numbers_request, taken_up_at
 from draggonnb_pipelines.domain.inbox import DeliveryKey
@@ -44,8 +45,8 @@ class AnalyticsWebhook:
         except SubmissionRefused as refused:
             detail = "Nothing was stored. Correct the named fields and send it again, or send {}."
             raise Problem(INVALID_NUMBERS, detail, faults=refused.faults) from None
-        # Bodies of wishes are all alike, so that their bytes tell nothing apart.
-        delivery_id = given_id or wish.delivery_id or str(uuid4())
+        # Bodies of wishes are all alike, so that their bytes tell nothing apart; of signed ones the moment does.
+        delivery_id = given_id or wish.delivery_id or _signed_id(request) or str(uuid4())
         delivery_key = DeliveryKey(organization.id, TOPIC, API_SOURCE, delivery_id)
         [stored] = await self._door.store([sealed_delivery(key, delivery_key, content_type, raw, wish)])
         answer = as_answer(stored, is_changed(organization, key, stored, raw))
@@ -62,6 +63,11 @@ class AnalyticsWebhook:
         # One at work has begun already: what was asked for now gets its turn after the pause.
         last_taken_at = now if row["is_at_work"] else row["last_taken_at"]
         return taken_up_at(last_taken_at, now).isoformat(timespec="seconds")
+
+
+def _signed_id(request: Request) -> str | None:
+    moment = signed_at(request.headers)
+    return f"signed:{moment}" if moment else None
 
 
 async def _body(request: Request, raw: bytes) -> tuple[str, JsonValue]:

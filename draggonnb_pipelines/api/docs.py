@@ -219,7 +219,7 @@ def _webhook_operation(
         "summary": summary,
         "description": f"{description} Send X-Webhook-Token, or sign "
         "the body: X-Draggonnb-Signature: t=<unix seconds>,v1=<hex HMAC-SHA256 of `t.body`>. Repeating a request with "
-        "the same X-Delivery-Id gives the same id.",
+        "the same X-Delivery-Id (signed: the same `delivery_id` in the body) gives the same id.",
         "parameters": [
             {"name": "slug", "in": "path", "required": True, "schema": {"type": "string"}},
             {"name": "X-Webhook-Token", **header},

@@ -6,7 +6,8 @@ those).
 
     healthy    everything that was probed is as it should be
     degraded   something is late or out of reach; the rest goes on
-    unhealthy  what comes in is kept, and nothing is done about it: no daemon, no code, no client's database
+    unhealthy  what comes in is kept, and nothing is done about it: no daemon, no code, no client's database; or it is
+               done at the wrong time, by a wrong clock
     down       the master database is away, so that nothing can be taken in: the only 503
 """
 
@@ -29,7 +30,7 @@ from draggonnb_pipelines.api.health_probes import (
     probe_tenants,
     probe_vendors,
 )
-from draggonnb_pipelines.domain.ticks import DaemonReading
+from draggonnb_pipelines.domain.ticks import DaemonReading, clocks_apart
 from draggonnb_pipelines.resources.postgres import MasterDb
 from draggonnb_pipelines.settings import Settings
 
@@ -39,6 +40,7 @@ TENANT_KEEP_SECONDS = 60.0
 STALE_INBOX_SECONDS = 900
 STALE_POST_SECONDS = 300
 STALE_OUTBOX_SECONDS = 3600  # a message that failed comes again for minutes, and no mail is news after an hour
+_TROUBLES = {"unreachable": "is out of reach", "untrusted": "has a certificate that is not valid"}
 router = APIRouter(tags=["operations"])
 
 
@@ -131,15 +133,16 @@ class Health:
         figures, sample = self._master.value, self._tenants.value
         if figures is None:
             return "down", ["the master database does not answer"]
-        worse, late = [], []
+        clocks = clocks_apart(figures["clock_ahead_seconds"])
+        worse, late = [clocks] if clocks else [], []
         reading = self._daemon.value
         if reading is None:
             worse.append("Dagster's database does not answer")
         elif faults := reading.faults():
             worse += faults
-        elif reading.code_location(now) == "silent":
+        elif not clocks and reading.code_location(now) == "silent":
             worse.append("no sensor ticks: the daemon cannot load the code location")
-        else:
+        elif not clocks:  # by a wrong clock everything is late, or nothing
             late += [f"{name} is late" for kind in (True, False) for name in reading.late(now, schedules=kind)]
         if sample.answering < sample.sampled:
             line = f"{sample.sampled - sample.answering} of {sample.sampled} sampled clients' databases do not answer"
@@ -151,7 +154,7 @@ class Health:
         ):
             if (age or 0) > most:
                 late.append(f"the oldest {what} has waited for {int(age or 0)} s")
-        late += [f"{vendor} is out of reach" for vendor, state in self._vendors.value.items() if state == "unreachable"]
+        late += [f"{vendor} {_TROUBLES[state]}" for vendor, state in self._vendors.value.items() if state in _TROUBLES]
         return ("unhealthy" if worse else "degraded" if late else "healthy"), worse + late
 
 

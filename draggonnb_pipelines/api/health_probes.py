@@ -6,9 +6,11 @@ to (`health.py`), what a reading of the daemon means (`domain/ticks.py`).
 
 import asyncio
 import contextlib
+import ssl
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any, Generic, Literal, TypeVar
 from urllib.parse import urlsplit
 
@@ -19,6 +21,7 @@ from draggonnb_pipelines.domain.organizations import Organization
 from draggonnb_pipelines.domain.ticks import DaemonReading
 from draggonnb_pipelines.errors import DraggonnbError
 from draggonnb_pipelines.resources.dagster_readings import dagster_dsn, read_daemon
+from draggonnb_pipelines.resources.http import trusted_authorities
 from draggonnb_pipelines.resources.postgres import MasterDb, Tenants
 from draggonnb_pipelines.resources.vault import Vault
 from draggonnb_pipelines.settings import Settings
@@ -26,9 +29,9 @@ from draggonnb_pipelines.sql import load_queries
 
 HEALTH = load_queries("health")
 DATABASE_TIMEOUT_SECONDS = 3.0
-VENDOR_TIMEOUT_SECONDS = 1.0
+VENDOR_TIMEOUT_SECONDS = 2.0  # three round trips to another continent, and a name to look up
 TENANTS_SAMPLED = 5
-ServiceState = Literal["connected", "sandbox", "unreachable"]
+ServiceState = Literal["connected", "sandbox", "unreachable", "untrusted"]
 T = TypeVar("T")
 
 
@@ -65,10 +68,11 @@ class TenantSample:
 
 
 async def probe_master(master: MasterDb) -> Mapping[str, Any] | None:
-    """The figures of the master database; None: it does not answer."""
+    """The figures of the master database, and how far our clock is ahead of its; None: it does not answer."""
     try:
         async with asyncio.timeout(DATABASE_TIMEOUT_SECONDS), master.connection() as conn:
-            return await HEALTH.health_figures(conn)
+            figures = await HEALTH.health_figures(conn)
+        return {**figures, "clock_ahead_seconds": (datetime.now(UTC) - figures["clock"]).total_seconds()}
     except (psycopg.Error, PoolTimeout, TimeoutError):
         return None
 
@@ -110,11 +114,12 @@ async def _ask_tenant(tenants: Tenants, organization: Organization) -> Mapping[s
 
 
 async def probe_vendors(settings: Settings) -> dict[str, ServiceState]:
-    """Whether each vendor's door opens. Free, without a key, and no call that a vendor counts."""
+    """Whether each vendor's door opens, and where it speaks TLS whether its certificate is valid. Free, without a key,
+    and no call that a vendor counts."""
     doors = {
         "claude": _door(settings.claude_base_url),
         "whatsapp": _door(settings.whatsapp_url),
-        "mail": settings.smtp_address,
+        "mail": (*settings.smtp_address, False),  # STARTTLS comes after a greeting: the doctor looks
         "meta": _door(settings.graph_url),
         "linkedin": _door(settings.linkedin_url),
         "x": _door(settings.x_url),
@@ -127,24 +132,27 @@ async def probe_vendors(settings: Settings) -> dict[str, ServiceState]:
     }
     opened = await asyncio.gather(*(_opens(*door) for door in doors.values()))
     live: dict[str, ServiceState] = {}
-    for vendor, is_open in zip(doors, opened, strict=True):
-        reachable: ServiceState = "sandbox" if vendor in settings.sandboxed_vendors else "connected"
-        live[vendor] = reachable if is_open else "unreachable"
+    for vendor, state in zip(doors, opened, strict=True):
+        live[vendor] = "sandbox" if state == "connected" and vendor in settings.sandboxed_vendors else state
     return live
 
 
-def _door(url: str) -> tuple[str, int]:
+def _door(url: str) -> tuple[str, int, bool]:
     parts = urlsplit(url)
-    return parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
+    is_tls = parts.scheme == "https"
+    return parts.hostname or "", parts.port or (443 if is_tls else 80), is_tls
 
 
-async def _opens(host: str, port: int) -> bool:
+async def _opens(host: str, port: int, is_tls: bool) -> ServiceState:
     try:
         async with asyncio.timeout(VENDOR_TIMEOUT_SECONDS):
-            _, writer = await asyncio.open_connection(host, port)
+            _, writer = await asyncio.open_connection(host, port, ssl=trusted_authorities() if is_tls else None)
+    except ssl.SSLCertVerificationError:
+        return "untrusted"
     except (OSError, TimeoutError):
-        return False
+        return "unreachable"
     writer.close()
-    with contextlib.suppress(OSError):
-        await writer.wait_closed()
-    return True
+    with contextlib.suppress(OSError, TimeoutError):
+        async with asyncio.timeout(VENDOR_TIMEOUT_SECONDS):
+            await writer.wait_closed()
+    return "connected"

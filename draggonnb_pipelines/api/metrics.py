@@ -76,7 +76,7 @@ class HealthFigures(Collector):
         report = self._report
         figures, inbox, publishing, outbox = (report[key] for key in ("metrics", "inbox", "publishing", "outbox"))
         yield _by("health_status", "1 for the present status.", "status", {s: s == report["status"] for s in STATUSES})
-        vendors = {name: state != "unreachable" for name, state in report["services"].items()}
+        vendors = {name: state in ("connected", "sandbox") for name, state in report["services"].items()}
         yield _by("service_up", "Whether the database and each vendor's door can be reached.", "service", vendors)
         yield from _plain("active_clients", "Active organizations.", figures["active_clients"])
         yield from _plain("posts_this_month", "Posts published in this calendar month (UTC).", figures["monthly_posts"])

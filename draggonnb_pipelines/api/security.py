@@ -119,6 +119,12 @@ def is_authentic(receiver: Receiver, headers: Mapping[str, str], raw: bytes, now
     return hmac.compare_digest(given, receiver.token_sha256)
 
 
+def signed_at(headers: Mapping[str, str]) -> str | None:
+    """The moment that a signature covers, as it stands there; None without one. True once `is_authentic` was."""
+    match = _SIGNATURE.fullmatch(headers.get("x-draggonnb-signature", "").replace(" ", ""))
+    return match[1] if match else None
+
+
 def _is_signed(secret: bytes, header: str, raw: bytes, now: float) -> bool:
     match = _SIGNATURE.fullmatch(header.replace(" ", ""))
     moment, signatures = (match[1], match[2]) if match else ("0", "")

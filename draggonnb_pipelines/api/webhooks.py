@@ -26,7 +26,7 @@ from draggonnb_pipelines.api.problems import (
     UNKNOWN,
     Problem,
 )
-from draggonnb_pipelines.api.security import RateLimiter, Receiver, Receivers, is_authentic, network_of
+from draggonnb_pipelines.api.security import RateLimiter, Receiver, Receivers, is_authentic, network_of, signed_at
 from draggonnb_pipelines.domain.inbox import Delivery, StoredDelivery, raw_context
 from draggonnb_pipelines.domain.organizations import Organization
 from draggonnb_pipelines.resources.inbox import InboxUnavailable, InboxWriter
@@ -116,11 +116,14 @@ def _unavailable() -> Problem:
 
 
 def given_delivery_id(request: Request) -> str | None:
-    """The id in the headers, which outranks any other.
+    """The id in the headers, which outranks any other. None of a signed request: the signature covers the body alone,
+    and who sends a body that was listened to again could give it a new id each time.
 
     Raises:
         Problem: an id that cannot be kept.
     """
+    if signed_at(request.headers) is not None:
+        return None
     for name in ("x-delivery-id", "idempotency-key"):
         value = request.headers.get(name, "").strip()
         if value:

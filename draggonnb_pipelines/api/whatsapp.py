@@ -1,7 +1,8 @@
-"""GET and POST /webhooks/whatsapp: Meta's verification, and the statuses of the messages that we sent.
+"""GET and POST /webhooks/whatsapp: Meta's verification, statuses of the messages that we sent, answers to alerts.
 
 Lives here: the check of Meta's signature, and one inbox row per status. Not here: what a status changes
-(`workflows/messages/message_statuses.py`), incoming messages (answered, not kept).
+(`workflows/messages/message_statuses.py`), who may answer (`workflows/messages/acknowledgements.py`). What else people
+write is not kept.
 """
 
 import hmac
@@ -28,9 +29,11 @@ from draggonnb_pipelines.api.problems import (
 from draggonnb_pipelines.api.security import RateLimiter, Receiver, Receivers, network_of
 from draggonnb_pipelines.domain.inbox import Delivery, DeliveryKey, parsed_context, raw_context
 from draggonnb_pipelines.domain.organizations import AGENCY_SLUG
+from draggonnb_pipelines.errors import TenantUnavailable
 from draggonnb_pipelines.resources.inbox import InboxUnavailable, InboxWriter
-from draggonnb_pipelines.resources.whatsapp import MessageStatus, is_signed_by_meta, parse_statuses
+from draggonnb_pipelines.resources.whatsapp import MessageStatus, is_signed_by_meta, parse_statuses, parse_texts
 from draggonnb_pipelines.settings import Settings
+from draggonnb_pipelines.workflows.messages.acknowledgements import acknowledge_by_text
 
 # Some four hundred statuses; read before the signature is seen, so less than the 3 MB that Meta allows itself.
 MAX_BODY_BYTES = 256 * 1024
@@ -53,7 +56,8 @@ async def verify_subscription(request: Request) -> Response:
 
 @router.post("/webhooks/whatsapp")
 async def receive_statuses(request: Request) -> Response:
-    """Store each status once (message and status are its key); Meta repeats until it gets a 200."""
+    """Store each status once (message and status are its key), and take answers to alerts; Meta repeats until it gets
+    a 200."""
     settings: Settings = request.app.state.settings
     _limit(request)
     secret = settings.whatsapp_signing_secret
@@ -66,14 +70,18 @@ async def receive_statuses(request: Request) -> Response:
         text = raw.decode()
     except UnicodeDecodeError:
         raise Problem(MALFORMED, "The body is not valid UTF-8.") from None
-    statuses = parse_statuses(parse_json(text))
+    payload = parse_json(text)
+    statuses = parse_statuses(payload)
     receivers: Receivers = request.app.state.receivers
     writer: InboxWriter = request.app.state.writer
     try:
         deliveries = [_delivery(status, await _receiver_of(status, receivers)) for status in statuses]
         if deliveries:
             await writer.store(deliveries)
-    except (InboxUnavailable, psycopg.OperationalError, PoolTimeout):
+        for said in parse_texts(payload):
+            state = request.app.state
+            await acknowledge_by_text(state.master, state.tenants, said.sender, said.text, now=state.now())
+    except (InboxUnavailable, TenantUnavailable, psycopg.OperationalError, PoolTimeout):
         raise Problem(UNAVAILABLE, "The database does not answer; send it again.", retry_after_seconds=5) from None
     return Response(b'{"stored": %d}' % len(deliveries), media_type="application/json")
 

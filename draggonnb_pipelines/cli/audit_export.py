@@ -7,9 +7,9 @@ chain again; each log ends with its head. Not here: the chain (`append_audit()` 
 
 import asyncio
 import json
-import os
 import sys
 from collections.abc import AsyncIterator
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -20,6 +20,7 @@ from draggonnb_pipelines.domain.organizations import Organization
 from draggonnb_pipelines.errors import OperatorError, TenantUnavailable
 from draggonnb_pipelines.resources.postgres import Connection
 from draggonnb_pipelines.resources.vault import SealBroken
+from draggonnb_pipelines.resources.whole_files import whole_file
 from draggonnb_pipelines.settings import Settings
 from draggonnb_pipelines.sql import load_queries
 
@@ -47,18 +48,13 @@ def export(path: Path, slug: str | None) -> None:
 
 
 def _into_file(settings: Settings, slug: str | None, path: Path) -> list[str]:
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        partial.touch(mode=0o600, exist_ok=False)
-        with partial.open("w", encoding="utf-8") as out:
+        with whole_file(path) as file:
+            out = TextIOWrapper(file, encoding="utf-8")
             unread = asyncio.run(_write(settings, slug, out))
-            out.flush()
-            os.fsync(out.fileno())
-        partial.replace(path)
+            out.detach()  # which flushes; whoever opened the file closes it
     except OSError as error:
         raise OperatorError(f"{path} cannot be written: {error.strerror}", remedy="name another file") from error
-    finally:
-        partial.unlink(missing_ok=True)
     return unread
 
 

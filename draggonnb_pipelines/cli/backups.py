@@ -29,6 +29,7 @@ from draggonnb_pipelines.resources.stack import Stack, open_stack
 from draggonnb_pipelines.settings import load_settings
 from draggonnb_pipelines.workflows.operations import backups, drills, restores, server_restores
 from draggonnb_pipelines.workflows.operations.backup_sources import BACKUPS, MASTER
+from draggonnb_pipelines.workflows.operations.erasure_slips import ReadBack
 
 T = TypeVar("T")
 _STYLES = {"done": "green", "failed": "red", "running": "yellow"}
@@ -103,8 +104,19 @@ def restore_all() -> None:
         OperatorError: the server is not empty, there is no manifest that proves itself, or a client failed.
     """
     with open_installation(load_settings()) as settings, _bar("restoring") as (on_start, on_done):
-        done = asyncio.run(server_restores.restore_server(settings, by=_by(), on_start=on_start, on_done=on_done))
+        said: list[str] = []
+        done = asyncio.run(
+            server_restores.restore_server(
+                settings,
+                by=_by(),
+                on_start=on_start,
+                on_done=on_done,
+                on_erasures=lambda taken_at, read: said.extend(_erasure_lines(taken_at, read)),
+            )
+        )
     _show_files(done)
+    for line in said:
+        console().print(cell(line, "yellow"), soft_wrap=True)
     _refuse_faults(done, "not restored", "mend the cause and say it again: it goes on with those that are missing")
 
 
@@ -154,6 +166,17 @@ def _show_files(done: Sequence[backups.BackedUp]) -> None:
         last = cell(one.fault, "red") if one.fault else cell(one.file_name)
         shown.add_row(cell(one.name), cell(one.rows), cell(one.bytes), cell(took), last)
     console().print(shown)
+
+
+def _erasure_lines(taken_at: datetime, read: ReadBack) -> list[str]:
+    lines = [
+        f"{read.added} erasures of persons since {taken_at.astimezone(UTC):%Y-%m-%d %H:%M} UTC are known from the"
+        " folder of backups: the next keep_retention does them again",
+        "an erasure since then whose certificate is not among them must be said again: draggonnb person erase ADDRESS",
+    ]
+    if read.unreadable:
+        lines.append(f"{read.unreadable} erasures beside the backups do not open: are the master keys all here?")
+    return lines
 
 
 def _show_restored(done: restores.Restored, *, is_copy: bool) -> None:

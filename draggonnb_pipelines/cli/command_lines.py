@@ -6,10 +6,10 @@ Does not live here: starting, watching and stopping them (`processes.py`), becom
 
 import os
 import sys
-import tempfile
 from pathlib import Path
 
 from draggonnb_pipelines.cli.installation import dagster_database
+from draggonnb_pipelines.resources.whole_files import write_whole
 from draggonnb_pipelines.settings import PROJECT_ROOT, Settings
 
 CLIENT_TEMPLATE = PROJECT_ROOT / "client_template"
@@ -95,9 +95,5 @@ def _is_checkout() -> bool:
 
 def _replace(path: Path, text: str) -> None:
     """In one step: other processes of the stack read these files while this one starts."""
-    if path.exists() and path.read_text(encoding="utf-8") == text:
-        return
-    descriptor, partial = tempfile.mkstemp(dir=path.parent, prefix=path.name)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as written:
-        written.write(text)
-    Path(partial).replace(path)
+    if not path.exists() or path.read_text(encoding="utf-8") != text:
+        write_whole(path, text)

@@ -1,4 +1,5 @@
-"""The doctor's probes of the databases: the server, master, the tenants, the master keys, Dagster's heartbeats.
+"""The doctor's probes of the databases: the server, master, the tenants, the master keys, backups, Dagster's
+heartbeats.
 
 Each takes its own short connection, so that they run side by side. Does not live here: repairing (`migrate.py`).
 """
@@ -16,6 +17,7 @@ from psycopg.rows import DictRow, dict_row
 
 from draggonnb_pipelines.cli.findings import PROBE_SECONDS, Finding, fault, note, ok
 from draggonnb_pipelines.domain.organizations import Organization
+from draggonnb_pipelines.domain.ticks import clocks_apart
 from draggonnb_pipelines.errors import DraggonnbError, OperatorError
 from draggonnb_pipelines.resources.dagster_readings import dagster_dsn, read_daemon
 from draggonnb_pipelines.resources.migrations import TEMPLATE_PREFIX, pending
@@ -24,6 +26,8 @@ from draggonnb_pipelines.resources.schema_history import read_migrations
 from draggonnb_pipelines.resources.vault import SealBroken, Vault
 from draggonnb_pipelines.settings import Settings
 from draggonnb_pipelines.sql import MASTER_MIGRATIONS, TENANT_MIGRATIONS, load_queries
+from draggonnb_pipelines.workflows.operations.backup_sources import BACKUPS, MASTER
+from draggonnb_pipelines.workflows.operations.drills import is_stale
 
 INSTALLATION = load_queries("installation")
 VERSIONS = range(15, 19)
@@ -53,6 +57,8 @@ async def server(settings: Settings) -> Finding:
     needed = settings.tenant_connections + CONNECTIONS_BESIDE_TENANTS
     if facts["max_connections"] < needed:
         return fault(check, what, f"set max_connections to at least {needed}, or lower DRAGGONNB_TENANT_CONNECTIONS")
+    if clocks := clocks_apart((datetime.now(UTC) - facts["clock"]).total_seconds()):
+        return fault(check, clocks, "set the clock (timedatectl) and restart the processes")
     return ok(check, what)
 
 
@@ -156,6 +162,32 @@ def _tenants_finding(check: str, tally: _Tally, total: int, *, is_late: bool) ->
     if behind:
         return fault(check, what, "draggonnb migrate")
     return note(check, what) if is_late else ok(check, f"{what}, none is behind")
+
+
+async def backups(settings: Settings) -> Finding:
+    """How old the newest good backups are: the master's, and of the clients' the oldest. Reads what is recorded; that
+    the files are sound is what `draggonnb backup verify` proves."""
+    check, now = "backups", datetime.now(UTC)
+    async with connected(settings.dsn) as conn:
+        rows = [row async for row in BACKUPS.newest_of_each(conn)]
+    parts = [f"master {_age([row for row in rows if row['slug'] == MASTER], now)}"]
+    clients = [row for row in rows if row["slug"] != MASTER]
+    if clients:
+        parts.append(f"{len(clients)} clients, the oldest {_age(clients, now)}")
+    what = "; ".join(parts)
+    if stale := [row["slug"] for row in rows if is_stale(row, now)]:
+        remedy = "look at the runs of back_up_databases and the disk, then: draggonnb backup create --all"
+        return fault(check, f"{what}; none of the last night: {_names(stale)}", remedy)
+    if all(row["newest"] is None for row in rows):
+        return note(check, "none yet", "the first is taken in the night, or by: draggonnb backup create --all")
+    return ok(check, what)
+
+
+def _age(rows: Sequence[dict[str, Any]], now: datetime) -> str:
+    """Of the database whose newest backup is the oldest; those that are too young to have one do not count, unless
+    none has one."""
+    newest = [row["newest"] for row in rows if row["newest"] is not None]
+    return f"{(now - min(newest)).total_seconds() / 3600:.1f} h ago" if newest else "never"
 
 
 async def dagster_daemon(settings: Settings) -> Finding:

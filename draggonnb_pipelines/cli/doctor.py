@@ -6,6 +6,7 @@ It repairs nothing, makes nothing, and works when nothing runs.
 
 import asyncio
 import contextlib
+import importlib
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 
@@ -31,8 +32,15 @@ def doctor() -> None:
         findings.append(fault("settings", error.message, error.remedy))
         findings.append(skipped("everything else", "needs valid settings"))
     else:
-        findings += [ok("settings", "valid"), installation_probes.sandbox(settings)]
+        findings += [
+            ok("settings", "valid"),
+            installation_probes.sandbox(settings),
+            installation_probes.canary(settings),
+        ]
         findings.append(installation_probes.state_directory(settings))
+        # Before the probes' five seconds begin: on a machine that has just started, Claude's SDK takes as long to load,
+        # and every probe waits for it.
+        importlib.import_module("anthropic")
         with _opened(settings, findings) as opened:
             findings += asyncio.run(_probe(settings, opened))
     _show(findings)
@@ -52,7 +60,7 @@ def _opened(settings: Settings, findings: list[Finding]) -> Iterator[Settings | 
         return
     with contextlib.ExitStack() as held:
         try:
-            opened = held.enter_context(open_installation(settings, migrate_master=False))
+            opened = held.enter_context(open_installation(settings, migrate_master=False, try_keys=False))
             findings.append(ok(check, "embedded Postgres" if is_embedded else "a Postgres server of your own"))
         except OperatorError as error:
             findings.append(fault(check, error.message, error.remedy))
@@ -87,6 +95,7 @@ async def _probe(settings: Settings, opened: Settings | None) -> Sequence[Findin
         ("tenant template", database_probes.tenant_template),
         ("tenants", database_probes.tenants),
         ("master keys", database_probes.master_keys),
+        ("backups", database_probes.backups),
         ("Dagster daemon", database_probes.dagster_daemon),
     )
     databases = [timed(check, probe(opened), DATABASE_REMEDY) for check, probe in probes]

@@ -12,18 +12,24 @@ import os
 import secrets
 from collections.abc import Callable, Iterator
 
+import psycopg
 from psycopg.conninfo import conninfo_to_dict
 from pydantic import SecretStr
 
 from draggonnb_pipelines.errors import OperatorError
+from draggonnb_pipelines.resources.dagster_readings import dagster_dsn
 from draggonnb_pipelines.resources.embedded_postgres import embedded_server
 from draggonnb_pipelines.resources.migrations import ensure_database, migrate, pending
 from draggonnb_pipelines.resources.postgres import dsn_for
+from draggonnb_pipelines.resources.vault import SealBroken, Vault
 from draggonnb_pipelines.settings import Settings
 from draggonnb_pipelines.sql import MASTER_MIGRATIONS
 
 MASTER_DATABASE = "draggonnb"
 KEY_FILE = "master.keys"
+SAMPLE_KEYS = """
+select id, data_key_wrapped from organizations where data_key_wrapped is not null order by created_at desc limit 10
+"""
 
 
 def quiet(_: str) -> None:
@@ -32,15 +38,21 @@ def quiet(_: str) -> None:
 
 @contextlib.contextmanager
 def open_installation(
-    settings: Settings, *, migrate_master: bool = True, tell: Callable[[str], None] = quiet
+    settings: Settings, *, migrate_master: bool = True, try_keys: bool = True, tell: Callable[[str], None] = quiet
 ) -> Iterator[Settings]:
     """Start or join the database server and yield settings with `master_dsn` and `master_keys` filled in, and with
     `whatsapp_app_secret` where the sandbox is to sign in Meta's place.
 
     Raises:
-        OperatorError: no server, no keys, or a master schema that is behind while `migrate_master` is off.
+        OperatorError: no state directory, no server, no keys, or keys that open nothing of what is there (`try_keys`).
     """
-    settings.state_dir.mkdir(parents=True, exist_ok=True)
+    try:
+        settings.state_dir.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OperatorError(
+            f"the state directory {settings.state_dir} cannot be made: {error.strerror}",
+            remedy="give its parent to the user that runs draggonnb, or set DRAGGONNB_STATE_DIR to another folder",
+        ) from error
     with contextlib.ExitStack() as held:
         dsn = settings.master_dsn
         if dsn is None:
@@ -56,15 +68,20 @@ def open_installation(
         if migrate_master and pending(dsn, MASTER_MIGRATIONS):
             tell("migrating the master database")
             migrate(dsn, MASTER_MIGRATIONS)
+        if try_keys:
+            _try_keys(dsn, keys)
         yield opened
 
 
 def dagster_database(settings: Settings) -> str:
-    """Dagster's own database, on the same server, made if it is missing; as the URL that Dagster takes."""
+    """Dagster's own database as the URL that Dagster takes: the one that is set, or else the one beside the master's,
+    made if it is missing."""
+    if settings.dagster_pg_url:
+        return settings.dagster_pg_url
     from sqlalchemy.engine import URL  # Dagster's own dependency; too heavy for the light verbs
 
-    parts = conninfo_to_dict(settings.dsn)
-    name = f"{parts.get('dbname', MASTER_DATABASE)}_dagster"
+    parts = conninfo_to_dict(dagster_dsn(settings))
+    name = str(parts["dbname"])
     ensure_database(settings.dsn, name)
     host = str(parts.get("host", "localhost"))
     is_socket = host.startswith("/")
@@ -100,6 +117,27 @@ def _keys(settings: Settings) -> str:
             os.link(partial, path)  # the first of two processes wins; neither ever sees half a key
         partial.unlink()
     return path.read_text().strip()
+
+
+def _try_keys(dsn: str, keys: str) -> None:
+    """Refuse keys under which no client's data key opens: they are another installation's, and what comes in would be
+    sealed under them, where the right ones do not open it."""
+    vault = Vault(keys)
+    with contextlib.closing(psycopg.connect(dsn, autocommit=True)) as conn:
+        try:
+            rows = conn.execute(SAMPLE_KEYS).fetchall()
+        except psycopg.errors.UndefinedTable:
+            return  # nothing was ever stored
+    for organization_id, wrapped in rows:
+        with contextlib.suppress(SealBroken):
+            vault.tenant_key(organization_id, wrapped)
+            return
+    if rows:
+        raise OperatorError(
+            "the master keys open nothing of what is sealed in this database",
+            remedy="put the key that sealed it into DRAGGONNB_MASTER_KEYS; after a rotation the old one stays behind a "
+            "comma",
+        )
 
 
 def _sandbox_app_secret(keys: str) -> str:

@@ -52,6 +52,14 @@ def state_directory(settings: Settings) -> Finding:
     return note(check, what, "a busy day writes some GB") if free < LITTLE_FREE_BYTES else ok(check, what)
 
 
+def canary(settings: Settings) -> Finding:
+    """Whether a post of our own proves each hour that publishing works."""
+    if settings.canary_account is None:
+        remedy = "connect an account that is for nothing else and set DRAGGONNB_CANARY_ACCOUNT: docs/monitoring.md"
+        return note("canary", "none flies: nothing is published to see whether publishing works", remedy)
+    return ok("canary", f"flies hourly, by account {settings.canary_account}")
+
+
 def sandbox(settings: Settings) -> Finding:
     """Said loudly: an installation that seems to work while nobody gets anything is the worst kind."""
     if not settings.sandboxed_vendors:

@@ -7,7 +7,7 @@ Lives here: the key file of an installation that has one, the output, the audit.
 import asyncio
 import base64
 import json
-import os
+import re
 import secrets
 from collections import Counter
 from collections.abc import Awaitable, Callable
@@ -20,8 +20,10 @@ from draggonnb_pipelines.cli.installation import KEY_FILE
 from draggonnb_pipelines.cli.screen import cell, console, table
 from draggonnb_pipelines.cli.session import ORGANIZATIONS, Session, installation, session
 from draggonnb_pipelines.errors import OperatorError
+from draggonnb_pipelines.resources.whole_files import write_whole
 from draggonnb_pipelines.settings import Settings, load_settings
 from draggonnb_pipelines.workflows.operations.key_rotation import (
+    KEYS,
     Rotation,
     backups_by_key,
     other_holders,
@@ -75,7 +77,7 @@ def add() -> None:
                 f"{len(holders)} database sessions work with the present keys",
                 remedy="stop `draggonnb up` first: what runs now could not open what a new key seals",
             )
-        key_id = _free_id(opened.vault.fingerprints)
+        key_id = await _fresh_id(opened)
         key = f"{key_id}:{base64.b64encode(secrets.token_bytes(32)).decode()}"
         _replace_key_file(opened.settings, f"{key},{opened.settings.keys}")
         await _audit(opened, "keys.added", key_id, {})
@@ -141,7 +143,7 @@ def retire(key_id: str, *, lose_backups: bool) -> None:
         backups = (await backups_by_key(opened.master)).get(key_id, 0)
         if backups and not lose_backups:
             raise OperatorError(
-                f"{backups} kept backups of the master database open with {key_id} alone",
+                f"{backups} kept backups of the master database need {key_id}",
                 remedy="wait until they have expired, or give the key up with --lose-backups",
             )
         await _audit(opened, "keys.retired", key_id, {"fingerprint": fingerprint, "lost_backups": backups})
@@ -162,7 +164,7 @@ def _opened(work: Callable[[Session], Awaitable[T]]) -> T:
         async with session(settings) as opened:
             return await work(opened)
 
-    with installation() as settings:
+    with installation(try_keys=False) as settings:  # a key that is missing is named here
         return asyncio.run(run(settings))
 
 
@@ -175,18 +177,15 @@ async def _audit(opened: Session, action: str, key_id: str, metadata: dict[str, 
 
 def _replace_key_file(settings: Settings, keys: str) -> None:
     """Whole or not at all: half a key file would be the loss of everything sealed."""
-    path = settings.state_dir / KEY_FILE
-    partial = path.with_suffix(f".{os.getpid()}")
-    partial.touch(mode=0o600)
-    with partial.open("w") as file:
-        file.write(keys)
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(path)
+    write_whole(settings.state_dir / KEY_FILE, keys)
 
 
-def _free_id(known: dict[str, str]) -> str:
-    return next(key_id for number in range(2, len(known) + 3) if (key_id := f"k{number}") not in known)
+async def _fresh_id(opened: Session) -> str:
+    """One that no key ever had: files and copies from before a retirement name theirs by its id alone."""
+    async with opened.master.connection() as conn:
+        last = await KEYS.last_key_number(conn)
+    known = (re.fullmatch(r"k([0-9]{1,9})", key_id) for key_id in opened.vault.fingerprints)
+    return f"k{max([1, last or 0, *(int(found[1]) for found in known if found)]) + 1}"
 
 
 def _counts(rows: Counter[str]) -> str:

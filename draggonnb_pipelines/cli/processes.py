@@ -45,9 +45,13 @@ class Process:
 
 @dataclass
 class Running:
-    """Everything that runs, and the settings (with the ports really used) that it runs with."""
+    """Everything that runs, the settings (with the ports really used) that it runs with, and its environment.
+
+    The environment is kept: to make it anew asks the database, which may be what has ended.
+    """
 
     settings: Settings
+    environment: dict[str, str] = field(default_factory=dict)
     processes: list[Process] = field(default_factory=list)
 
     @property
@@ -57,7 +61,7 @@ class Running:
     def add(self, process: Process) -> None:
         """Start another one beside the stack, and wait until it is ready; it is watched and stopped with the others."""
         self.processes.append(process)
-        _start(process, self.settings, command_lines.environment(self.settings))
+        _start(process, self.settings, self.environment)
         _wait(process, self.settings)
 
     def watch(self, tell: Callable[[str], None]) -> None:
@@ -71,7 +75,7 @@ class Running:
                         remedy=f"read {_log(self.settings, process)}",
                     )
                 tell(f"{process.name} ended with {process.child.returncode}; starting it again")
-                _start(process, self.settings, command_lines.environment(self.settings))
+                _start(process, self.settings, self.environment)
 
 
 @contextlib.contextmanager
@@ -90,8 +94,8 @@ def running_stack(
             remedy="use it, stop it, or set DRAGGONNB_STATE_DIR to another folder",
         )
     settings = _with_free_ports(settings, tell)
-    running = Running(settings)
     environment = command_lines.environment(settings)
+    running = Running(settings, environment)
     try:
         for wave in _waves(settings, environment, web_server=web_server):
             for process in wave:

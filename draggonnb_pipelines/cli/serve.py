@@ -9,14 +9,13 @@ import time
 from pathlib import Path
 
 import psycopg
-from psycopg.conninfo import conninfo_to_dict
 
 from draggonnb_pipelines.cli import command_lines
 from draggonnb_pipelines.cli.screen import console
 from draggonnb_pipelines.cli.serve_verbs import Part
 from draggonnb_pipelines.cli.session import installation
 from draggonnb_pipelines.errors import OperatorError
-from draggonnb_pipelines.resources.postgres import dsn_for
+from draggonnb_pipelines.resources.dagster_readings import dagster_dsn
 from draggonnb_pipelines.settings import PROJECT_ROOT, Settings, load_settings
 
 # sun_path in unix(7), with its closing zero.
@@ -80,8 +79,7 @@ def drain(seconds: int) -> None:
     """
     screen, said = console(), -1
     with installation() as settings:
-        name = conninfo_to_dict(settings.dsn)["dbname"]
-        dsn = dsn_for(settings.dsn, f"{name}_dagster")
+        dsn = dagster_dsn(settings)
         deadline = time.monotonic() + seconds
         while left := _under_way(dsn):
             if time.monotonic() >= deadline:

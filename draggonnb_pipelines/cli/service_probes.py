@@ -172,7 +172,7 @@ async def mail(settings: Settings) -> Finding:
 
 async def _opens(connection: Coroutine[Any, Any, tuple[asyncio.StreamReader, asyncio.StreamWriter]]) -> bool:
     try:
-        async with asyncio.timeout(2):
+        async with asyncio.timeout(PROBE_SECONDS - 1):
             _, writer = await connection
     except (OSError, TimeoutError):
         return False

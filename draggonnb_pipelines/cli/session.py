@@ -38,18 +38,21 @@ class Session:
 
 
 @contextlib.contextmanager
-def installation() -> Iterator[Settings]:
+def installation(*, try_keys: bool = True) -> Iterator[Settings]:
     """The settings with a database that answers and has the current schema.
 
     The embedded database is migrated when it is behind. A server of the operator's is only ever migrated by
     `migrate` and `up`: other machines may still run the release before.
 
+    Args:
+        try_keys: see `open_installation`.
+
     Raises:
-        OperatorError: no server, no keys, or a schema that is behind.
+        OperatorError: no server, no keys or wrong ones, or a schema that is behind.
     """
     settings = load_settings()
     is_embedded = settings.master_dsn is None
-    with open_installation(settings, migrate_master=is_embedded) as opened:
+    with open_installation(settings, migrate_master=is_embedded, try_keys=try_keys) as opened:
         if not is_embedded and (missing := pending(opened.dsn, MASTER_MIGRATIONS)):
             raise OperatorError(
                 f"the master database lacks {len(missing)} migrations, the first is {missing[0]}",

@@ -9,7 +9,6 @@ the file since they could last be read. When this machine itself is gone, nobody
 """
 
 import asyncio
-import os
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -31,10 +30,11 @@ from draggonnb_pipelines.resources.embedded_postgres import running_server
 from draggonnb_pipelines.resources.mail import Mail, Mailer, message_id
 from draggonnb_pipelines.resources.postgres import Tenants, dsn_for
 from draggonnb_pipelines.resources.vault import Vault
+from draggonnb_pipelines.resources.whole_files import write_whole
 from draggonnb_pipelines.settings import Settings, load_settings
 from draggonnb_pipelines.sql import load_queries
 
-HEALTH = load_queries("health")
+ORGANIZATIONS, WATCH = load_queries("organizations"), load_queries("watch")
 STATE_FILE = "watch.json"
 # What is wrong must be wrong twice: a process that is being restarted is no outage.
 AGAIN_SECONDS = 10.0
@@ -134,11 +134,11 @@ async def _owners(settings: Settings) -> list[str]:
     try:
         async with asyncio.timeout(TIMEOUT_SECONDS):
             async with await _connect(settings.dsn) as master:
-                row = await HEALTH.agency(master, slug=AGENCY_SLUG)
+                row = await ORGANIZATIONS.get_organization(master, slug=AGENCY_SLUG)
             if row is None:
                 return []
             async with await _connect(_agency_dsn(settings, Organization(**row))) as tenant:
-                return [owner["email"] async for owner in HEALTH.owners(tenant)]
+                return [owner["email"] async for owner in WATCH.owners(tenant)]
     except (psycopg.Error, TimeoutError, DraggonnbError):
         return []
 
@@ -158,19 +158,26 @@ def _agency_dsn(settings: Settings, agency: Organization) -> str:
 async def _tell(
     settings: Settings, outage: Outage, readers: Sequence[str], *, wrong: Sequence[str], path: Path
 ) -> list[str]:
-    """Mail each reader and note it at once; lines about those whose mail did not go out: the next look tries again."""
+    """Mail all readers side by side, since a server that hangs takes two minutes for each, and note each at once.
+
+    Returns:
+        A line about each whose mail did not go out: the next look tries again.
+    """
     mailer, failed = build_mailer(settings), []
-    for reader in readers:
+
+    async def tell(reader: str) -> None:
         try:
             await mailer.send(_mail(outage, reader, mailer.domain, wrong))
         except VendorError as error:
             failed.append(f"a mail to an owner did not go out: {error}")
-            continue
+            return
         if wrong:
             outage.told.append(reader)
         else:
             outage.told.remove(reader)
         _write(path, outage)
+
+    await asyncio.gather(*map(tell, readers))
     return failed
 
 
@@ -224,19 +231,14 @@ def _read(path: Path) -> Outage:
     """A file that is gone or damaged is an outage nobody knows of: at worst somebody is told once more."""
     try:
         return Outage.model_validate_json(path.read_text())
-    except (FileNotFoundError, ValidationError, UnicodeDecodeError):
+    except (OSError, ValidationError, UnicodeDecodeError):
         return Outage()
 
 
 def _write(path: Path, outage: Outage) -> list[str]:
     """Replace the file. On a full disk that fails, and is said: a mail too many is better than none."""
-    partial = path.with_suffix(".new")
     try:
-        with partial.open("w") as written:
-            written.write(outage.model_dump_json())
-            written.flush()
-            os.fsync(written.fileno())
-        partial.replace(path)
+        write_whole(path, outage.model_dump_json())
     except OSError as error:
         return [f"{path} cannot be written ({error.strerror}): who was told is not remembered"]
     return []

@@ -125,6 +125,7 @@ _CATALOGUE = (
     _urgent("something_stuck", "Something stands still"),
     _urgent("run_failed", "A run failed"),
     _urgent("check_failed", "A check fails"),
+    _due("ai_budget", "A client's AI budget is near or spent"),
     Event("agency_report", "The weekly report over all clients"),
     Event("message_template_changed", "A WhatsApp template changed its state"),
     # --- messages themselves

@@ -6,7 +6,10 @@ from uuid import UUID
 
 AGENCY_SLUG = "draggonnb"
 _SLUG = re.compile(r"[a-z0-9](-?[a-z0-9])*")
-_RESERVED = frozenset({"api", "www", "admin", "app", "docs", "webhook", "webhooks", "proposals", "reviews", "template"})
+# Names of hosts and of routes, and what backups call that which is no client's.
+_RESERVED = frozenset(
+    {"api", "www", "admin", "app", "docs", "webhook", "webhooks", "proposals", "reviews", "template", "master", "drill"}
+)
 
 
 @dataclass(frozen=True, slots=True)

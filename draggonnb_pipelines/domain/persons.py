@@ -6,7 +6,7 @@ searched (`workflows/operations/person_places.py`), and what becomes of what is 
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import phonenumbers
@@ -33,6 +33,13 @@ class Identity:
         """The one address, of an identity as it was typed."""
         [address] = self.emails | self.phones
         return address
+
+    def one_by_one(self) -> Iterator["Identity"]:
+        """Each address by itself."""
+        for email in sorted(self.emails):
+            yield Identity(emails=frozenset({email}))
+        for phone in sorted(self.phones):
+            yield Identity(phones=frozenset({phone}))
 
     @property
     def addresses(self) -> list[str]:

@@ -63,16 +63,6 @@ class StateColumn:
         return [*self.ended, *self.lasting, *self.watched, *moving]
 
 
-@dataclass(frozen=True, slots=True)
-class Stuck:
-    """Rows of one database that stand still: how many, and since when the oldest could have moved on."""
-
-    place: str
-    rows: int
-    oldest_hours: float
-    moving: Moving
-
-
 def places(columns: Sequence[StateColumn]) -> Iterator[tuple[str, StateColumn, Moving]]:
     """What is looked at, each under its name: the table and its states, such as `content_queue: claimed, calling`."""
     for column in columns:

@@ -1,4 +1,4 @@
-"""Whether Dagster's daemon does what it should: its heartbeats, and the ticks of schedules and sensors.
+"""Whether Dagster's daemon does what it should: its heartbeats, the ticks of schedules and sensors, and the clock.
 
 Lives here: the judgement, from times alone. Not here: the reading of Dagster's database
 (`resources/dagster_readings.py`), what is told to whom.
@@ -16,6 +16,8 @@ NEEDED_DAEMONS = ("QUEUED_RUN_COORDINATOR", "SCHEDULER", "SENSOR")
 # The daemon starts late ticks of its own after an outage; only what goes on is news.
 SCHEDULE_GRACE = timedelta(minutes=5)
 SENSOR_GRACE = timedelta(minutes=2)
+# Leases and due times are the database's, days and signatures this machine's.
+CLOCKS_APART = timedelta(seconds=60)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +81,14 @@ class DaemonReading:
 def last_due(cron: str, now: datetime) -> datetime:
     """The newest moment up to `now` for which this cron line (five fields, UTC) asks."""
     return next(CronSim(cron, now.astimezone(UTC) + timedelta(minutes=1), reverse=True))
+
+
+def clocks_apart(ahead_seconds: float) -> str | None:
+    """The complaint about a clock of this machine that is so far ahead of the database's (negative: behind)."""
+    if abs(ahead_seconds) <= CLOCKS_APART.total_seconds():
+        return None
+    where = "ahead of" if ahead_seconds > 0 else "behind"
+    return f"this machine's clock is {abs(ahead_seconds):.0f} s {where} the database's"
 
 
 def _names(names: Sequence[str] | dict[str, float]) -> str:

@@ -92,8 +92,7 @@ class Writing:
         200 at once, the oldest first. Without confirm it only shows which."""
         owner, actor = await organization_of(self._stack, organization), actor_of(context)
         async with self._stack.tenants.open(owner) as tenant:
-            rows = [row async for row in ALERTS.open_alerts(tenant.conn, row_limit=AT_ONCE)]
-            alerts = [row for row in rows if event in (None, row["event"])]
+            alerts = [row async for row in ALERTS.open_alerts(tenant.conn, event=event, row_limit=AT_ONCE)]
             if not alerts:
                 raise OperatorError(
                     f"{owner.slug} has no open alert{f' of {event}' if event else ''}",

@@ -16,7 +16,6 @@ import os
 import re
 import shutil
 import subprocess
-import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -25,14 +24,14 @@ from typing import Any
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
-from psycopg.rows import DictRow, dict_row
 
 from draggonnb_pipelines.errors import DraggonnbError, OperatorError
-from draggonnb_pipelines.resources.postgres import CONNECT_TIMEOUT_SECONDS, KEEPALIVES, Connection
+from draggonnb_pipelines.resources.postgres import CONNECT_TIMEOUT_SECONDS, long_connection
 from draggonnb_pipelines.resources.redaction import redact
-from draggonnb_pipelines.resources.sealed_files import CHUNK_BYTES, SealedReader, SealedWriter, sync_folder
+from draggonnb_pipelines.resources.sealed_files import CHUNK_BYTES, SealedReader, SealedWriter
 from draggonnb_pipelines.resources.table_figures import Figures, table_figures
 from draggonnb_pipelines.resources.vault import SealBroken
+from draggonnb_pipelines.resources.whole_files import whole_file
 
 # Debian puts each version's programs here, beside a wrapper on the PATH that takes the newest.
 _DEBIAN = "/usr/lib/postgresql"
@@ -53,20 +52,6 @@ class WrittenFile:
     figures: Figures
 
 
-@contextlib.asynccontextmanager
-async def long_connection(dsn: str) -> AsyncIterator[Connection]:
-    """A connection without the pool's limit on statements, for what may take minutes."""
-    async with await psycopg.AsyncConnection[DictRow].connect(
-        dsn,
-        autocommit=True,
-        row_factory=dict_row,
-        connect_timeout=CONNECT_TIMEOUT_SECONDS,
-        prepare_threshold=None,
-        **KEEPALIVES,
-    ) as conn:
-        yield conn
-
-
 async def write_backup(
     path: Path,
     dsn: str,
@@ -84,19 +69,16 @@ async def write_backup(
         on_bytes: told after each piece how many plain bytes it had.
 
     Raises:
-        BackupFault: the database cannot be read, pg_dump failed, or the disk is full; nothing is left behind.
+        BackupFault: the database cannot be read, pg_dump failed, the disk is full, or the folder cannot be written to;
+            nothing is left behind.
         OperatorError: there is no pg_dump of the server's version.
     """
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(".part", f"{path.name}.", path.parent)
-    partial = Path(name)
     try:
-        with os.fdopen(handle, "wb") as file:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with whole_file(path) as file:
             writer = SealedWriter(file, header, key)
             figures = await _dump(dsn, writer, schemas, on_bytes)
             digest = await asyncio.to_thread(writer.close)
-        await asyncio.to_thread(partial.replace, path)
-        await asyncio.to_thread(sync_folder, path.parent)
     except OSError as error:
         where = "the disk is full" if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG) else str(error.strerror)
         raise BackupFault(f"{path.name} was not written: {where}") from error
@@ -104,8 +86,6 @@ async def write_backup(
         raise BackupFault(
             f"{path.name} was not written: {redact(' '.join(str(error).split()))[:_SAID_LENGTH]}"
         ) from error
-    finally:
-        partial.unlink(missing_ok=True)  # noqa: ASYNC240 - also where the run is being cancelled
     return WrittenFile(path, writer.bytes, digest, figures)
 
 
@@ -141,7 +121,7 @@ async def restore_file(path: Path, key: bytes, dsn: str, *, on_bytes: Callable[[
         SealBroken: another key, or the file was changed or cut; likewise.
         OperatorError: there is no pg_restore of the server's version.
     """
-    program = await _program("pg_restore", dsn)
+    program = await matching_program("pg_restore", dsn)
     # All or nothing, and one commit instead of hundreds: a client took 1.9 s instead of 7.2 s (measured).
     arguments = ["--single-transaction", "--no-owner", "--no-password", "--dbname", _without_password(dsn)]
     with SealedReader(path) as reader:
@@ -162,7 +142,7 @@ async def _dump(
     dsn: str, writer: SealedWriter, schemas: Sequence[str] | None, on_bytes: Callable[[int], None] | None
 ) -> Figures:
     """1. a snapshot, held open  2. figures of it  3. pg_dump of it."""
-    program = await _program("pg_dump", dsn)
+    program = await matching_program("pg_dump", dsn)
     async with long_connection(dsn) as conn, conn.transaction():
         await conn.execute("set transaction isolation level repeatable read, read only")
         row = await (await conn.execute("select pg_export_snapshot() as snapshot")).fetchone()
@@ -236,7 +216,12 @@ def _without_password(dsn: str) -> str:
     return make_conninfo("", **{name: value for name, value in conninfo_to_dict(dsn).items() if name != "password"})
 
 
-async def _program(name: str, dsn: str) -> Path:
+async def matching_program(name: str, dsn: str) -> Path:
+    """The program of this name (`pg_dump`, `pg_restore`) that fits the server of `dsn`.
+
+    Raises:
+        OperatorError: none of the server's major version is installed.
+    """
     async with long_connection(dsn) as conn:
         major = conn.info.server_version // 10_000
     found = await asyncio.to_thread(_programs, name)

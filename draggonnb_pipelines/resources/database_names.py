@@ -11,12 +11,14 @@ from collections.abc import AsyncIterator, Sequence
 from psycopg import errors, sql
 
 from draggonnb_pipelines.errors import OperatorError
-from draggonnb_pipelines.resources.backup_files import long_connection
-from draggonnb_pipelines.resources.postgres import Connection, dsn_for
+from draggonnb_pipelines.resources.postgres import Connection, dsn_for, long_connection
 
-_SEND_AWAY = (
-    "select pg_terminate_backend(pid) from pg_stat_activity where datname = any(%s) and pid <> pg_backend_pid()"
-)
+# Those whom our role may send away; Postgres itself ends an autovacuum, and to ask for more is refused as a whole.
+_SEND_AWAY = """
+    select pg_terminate_backend(pid) from pg_stat_activity
+    where datname = any(%s) and pid <> pg_backend_pid() and backend_type = 'client backend'
+      and pg_has_role(usesysid, 'usage')
+"""
 _SEND_AWAY_EVERY_SECONDS = 0.2
 
 
@@ -26,12 +28,24 @@ async def databases(server_dsn: str) -> set[str]:
         return {row["datname"] async for row in await conn.execute("select datname from pg_database")}
 
 
-async def create_empty(server_dsn: str, name: str) -> None:
-    """A database without anything in it, closed to other logins; one of that name is dropped first."""
+async def databases_marked(server_dsn: str, mark: str) -> set[str]:
+    """The names of those with this comment."""
+    async with _server(server_dsn) as conn:
+        query = "select datname from pg_database where shobj_description(oid, 'pg_database') = %s"
+        return {row["datname"] async for row in await conn.execute(query, [mark])}
+
+
+async def create_empty(server_dsn: str, name: str, *, mark: str | None = None) -> None:
+    """A database without anything in it, closed to other logins; one of that name is dropped first.
+
+    Args:
+        mark: its comment, which it keeps under any name.
+    """
     async with _server(server_dsn) as conn:
         await conn.execute(sql.SQL("drop database if exists {} with (force)").format(sql.Identifier(name)))
         await conn.execute(sql.SQL("create database {} template template0").format(sql.Identifier(name)))
         await conn.execute(sql.SQL("revoke connect, temporary on database {} from public").format(sql.Identifier(name)))
+        await conn.execute(sql.SQL("comment on database {} is {}").format(sql.Identifier(name), sql.Literal(mark)))
 
 
 async def drop(server_dsn: str, name: str) -> bool:
@@ -49,7 +63,8 @@ async def rename(server_dsn: str, pairs: Sequence[tuple[str, str]]) -> None:
     comes in, and it waits five seconds for those inside to leave: they are sent away meanwhile, by another connection.
 
     Raises:
-        OperatorError: a name is not there or taken, or somebody would not leave; nothing was renamed.
+        OperatorError: a name is not there or taken, or somebody would not leave, such as a superuser whom our role may
+            not send away; nothing was renamed.
     """
     async with _server(server_dsn) as conn:
         try:
@@ -70,6 +85,12 @@ async def _emptying(server_dsn: str, names: list[str]) -> AsyncIterator[None]:
         going = asyncio.create_task(_send_away(conn, names))
         try:
             yield
+        except errors.ObjectInUse as error:
+            if going.done():  # it goes on for ever, unless it fails
+                raise OperatorError(
+                    f"the databases keep their names: {going.exception()}", remedy="nothing changed; say it again"
+                ) from error
+            raise
         finally:
             going.cancel()
             await asyncio.gather(going, return_exceptions=True)

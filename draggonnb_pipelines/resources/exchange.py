@@ -25,6 +25,7 @@ CONNECT_TIMEOUT_SECONDS = 5.0
 KEEP_ALIVE_SECONDS = 4.0
 RAW_CHUNK_BYTES = 65_536
 DECODED_STEP_BYTES = 65_536
+X509_V_ERR_CERT_HAS_EXPIRED = 10  # of OpenSSL; Python has no name for it
 # A body of more bytes goes out in pieces, or it would hold up the event loop.
 LARGE_BODY_BYTES = 1_000_000
 
@@ -240,7 +241,8 @@ def _reason(error: aiohttp.ClientConnectorError) -> str:
     if isinstance(error, aiohttp.ClientConnectorDNSError):
         return "the name does not resolve"
     if isinstance(error, aiohttp.ClientConnectorCertificateError):
-        return "the certificate is not valid for this host"
+        is_over = getattr(error.certificate_error, "verify_code", None) == X509_V_ERR_CERT_HAS_EXPIRED
+        return "the certificate has expired" if is_over else "the certificate is not valid for this host"
     if isinstance(error, aiohttp.ClientSSLError):
         return "TLS failed"
     return f"no connection ({error.os_error.strerror or type(error.os_error).__name__})"

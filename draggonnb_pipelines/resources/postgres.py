@@ -1,12 +1,14 @@
 """The two kinds of database, as two types that cannot be confused.
 
-Lives here: the pool of the master database, and the only way to a tenant's database: `Tenants.open`.
+Lives here: the pool of the master database, the only way to a tenant's database (`Tenants.open`), and a connection
+without limits for backups and restores.
 Not here: SQL (`sql/queries`), migrations (`migrations.py`).
 """
 
 import asyncio
 import contextlib
 import re
+import select
 from collections import OrderedDict
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -80,6 +82,7 @@ class MasterDb:
             max_size=max_connections,
             open=False,
             timeout=15,
+            check=_refuse_ended,
             kwargs={
                 "autocommit": True,
                 "row_factory": dict_row,
@@ -189,7 +192,7 @@ class Tenants:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(REUSE_WAIT_SECONDS):
                 while True:
-                    if conn := self._take_idle(organization):
+                    if conn := await self._take_idle(organization):
                         return conn
                     if self._own_permits[organization.id]._value >= self._per_tenant - 1:
                         break  # nobody else has one
@@ -207,13 +210,13 @@ class Tenants:
             prepare_threshold=None if organization.dsn_sealed else 5,  # a hosted tenant may sit behind a pooler
         )
 
-    def _take_idle(self, organization: Organization) -> Connection | None:
-        for slot, (owner, conn) in reversed(self._idle.items()):
+    async def _take_idle(self, organization: Organization) -> Connection | None:
+        for slot, (owner, conn) in reversed(list(self._idle.items())):
             if owner.id == organization.id:
                 del self._idle[slot]
-                if not conn.closed and not conn.broken:
+                if not _has_ended(conn):
                     return conn
-                break
+                await conn.close()
         return None
 
     async def _give_back(self, organization: Organization, conn: Connection) -> None:
@@ -238,6 +241,38 @@ class Tenants:
         if organization.database_name:
             return dsn_for(self._server_dsn, organization.database_name)
         raise TenantUnavailable(organization.slug, "it has no database yet")
+
+
+@asynccontextmanager
+async def long_connection(dsn: str) -> AsyncIterator[Connection]:
+    """A connection without the pool's limit on statements, for what may take minutes."""
+    async with await psycopg.AsyncConnection[DictRow].connect(
+        dsn,
+        autocommit=True,
+        row_factory=dict_row,
+        connect_timeout=CONNECT_TIMEOUT_SECONDS,
+        prepare_threshold=None,
+        **KEEPALIVES,
+    ) as conn:
+        yield conn
+
+
+async def _refuse_ended(conn: psycopg.AsyncConnection[Any]) -> None:
+    if _has_ended(conn):
+        await conn.close()  # else the pool, which does not know it yet, keeps it
+        raise psycopg.OperationalError("the connection ended while it was idle")
+
+
+def _has_ended(conn: psycopg.AsyncConnection[Any]) -> bool:
+    """Whether an idle connection is of no use any more, such as after a restart of the database.
+
+    All that an idle connection hears is its end, or that a setting was changed. To look costs no round trip.
+    """
+    if conn.closed:
+        return True
+    heard = select.poll()
+    heard.register(conn.fileno(), select.POLLIN)
+    return bool(heard.poll(0))
 
 
 def _one_line(error: Exception) -> str:

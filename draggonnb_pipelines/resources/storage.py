@@ -175,6 +175,8 @@ def _sort(response: Answer, name: str) -> VendorError | None:
     message = f"HTTP {stated}, {word}" if word else f"HTTP {stated}"
     if stated == 404:
         message = f"the file {name} is not in the storage"
+    elif 300 <= stated < 400:  # somebody in between (a proxy, a portal) answers: no word about the file
+        error_class, message = ErrorClass.RETRY, f"HTTP {stated}, a redirect, which is not followed"
     elif stated == 409:  # we upload nothing: only a bucket that is not empty yet conflicts
         error_class, message = ErrorClass.RETRY, f"the bucket {name} is still being emptied"
     elif stated == 416:

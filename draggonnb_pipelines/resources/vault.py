@@ -88,7 +88,7 @@ class TenantKey:
             SealBroken: other tenant, other context, or changed bytes.
         """
         sealed = bytes(sealed)
-        key_id = _key_id_of(sealed)
+        key_id = key_id_of(sealed)
         if key_id != self._sealer.key_id:
             raise SealBroken(f"sealed under key {key_id!r}, not under the key of organization {self.organization_id}")
         return self._sealer.open(sealed, context)
@@ -151,7 +151,7 @@ class Vault:
             SealBroken: the key is not configured, the context is another one, or the bytes were changed.
         """
         sealed = bytes(sealed)
-        key_id = _key_id_of(sealed)
+        key_id = key_id_of(sealed)
         sealer = self._sealers.get(key_id)
         if sealer is None:
             raise SealBroken(f"sealed under master key {key_id!r}, which {_SETTING} does not hold")
@@ -159,7 +159,7 @@ class Vault:
 
     def is_current(self, sealed: bytes) -> bool:
         """True where the value is sealed under the current master key, so a rotation can pass it by."""
-        return _key_id_of(bytes(sealed)) == self._current.key_id
+        return key_id_of(bytes(sealed)) == self._current.key_id
 
     def reseal(self, sealed: bytes, context: str) -> bytes:
         """The same plain text under the current master key.
@@ -217,7 +217,12 @@ def _subkey(data_key: bytes, use: str) -> bytes:
     return HKDF(algorithm=SHA256(), length=KEY_BYTES, salt=None, info=f"draggonnb:v1:{use}".encode()).derive(data_key)
 
 
-def _key_id_of(sealed: bytes) -> str:
+def key_id_of(sealed: bytes) -> str:
+    """The key that an envelope names.
+
+    Raises:
+        SealBroken: it is none.
+    """
     if len(sealed) < 2 or sealed[0] != VERSION:
         raise SealBroken("not a sealed value of a known version")
     end = 2 + sealed[1]

@@ -9,6 +9,7 @@ Sources: the vendor's OpenAPI v23 and error page of 15 May 2026.
 import hashlib
 import hmac
 import json
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -21,8 +22,10 @@ from draggonnb_pipelines.resources.whatsapp_templates import FIELDS, MAX_PAGES, 
 VENDOR = "whatsapp"
 MAX_CALLBACK_DATA = 512
 MAX_MESSAGE_ID = 250
+MAX_TEXT = 200
 STATUSES = frozenset({"sent", "delivered", "read", "failed"})
 _READ_TIMEOUT_SECONDS = 30.0
+_NUMBER = re.compile(r"[1-9][0-9]{6,14}", re.ASCII)
 _MAX_PARAMETER = 900
 _MAX_RECIPIENT = 64
 _MAX_ERROR_CODE = 10**9
@@ -51,6 +54,14 @@ class MessageStatus:
     recipient: str | None
     timestamp: datetime | None
     error_code: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class IncomingText:
+    """What somebody wrote to our number, in one line; `sender` is their number in E.164, as the vendor vouches for."""
+
+    sender: str
+    text: str
 
 
 class WhatsApp:
@@ -137,6 +148,20 @@ def parse_statuses(payload: Any) -> list[MessageStatus]:
                 if _is_usable(status):
                     statuses.append(_status(status))
     return statuses
+
+
+def parse_texts(payload: Any) -> list[IncomingText]:
+    """The short texts in a webhook's payload that people wrote to us. Whoever hides their number is passed over, and so
+    is everything else."""
+    texts: list[IncomingText] = []
+    for entry in _dicts(payload, "entry"):
+        for change in _dicts(entry, "changes"):
+            for message in _dicts(change.get("value"), "messages"):
+                sender, content = message.get("from"), message.get("text")
+                body = _line(content.get("body"), MAX_TEXT) if isinstance(content, dict) else None
+                if body and isinstance(sender, str) and _NUMBER.fullmatch(sender):
+                    texts.append(IncomingText(f"+{sender}", body))
+    return texts
 
 
 def _is_usable(status: dict[str, Any]) -> bool:

@@ -6,11 +6,13 @@ changes per client (the master database holds that).
 """
 
 import hashlib
+import io
 import os
 from functools import cached_property
 from ipaddress import ip_network
 from pathlib import Path
 
+from dotenv.parser import parse_stream
 from pydantic import ValidationError
 
 from draggonnb_pipelines.domain.itn import ITN_SOURCES, Network
@@ -251,8 +253,11 @@ def load_settings(**overrides: object) -> Settings:
     """Read and check all settings.
 
     Raises:
-        OperatorError: names each variable that is wrong, and why.
+        OperatorError: names each variable that is wrong, and why; or the line of `.env` that cannot be read.
     """
+    env_file = overrides.get("_env_file", PROJECT_ROOT / ".env")
+    if isinstance(env_file, Path):
+        _check_env_file(env_file)
     try:
         return Settings(**overrides)  # pyright: ignore[reportArgumentType]
     except ValidationError as error:
@@ -261,3 +266,22 @@ def load_settings(**overrides: object) -> Settings:
             for fault in error.errors()
         )
         raise OperatorError(f"settings: {faults}", remedy="correct it in the environment or in .env") from error
+
+
+def _check_env_file(path: Path) -> None:
+    """Refuse a file that was cut off or written over. What cannot be read of it would be left at its default: without
+    DRAGGONNB_MASTER_DSN an empty embedded server would take the place of the operator's."""
+    remedy = "write the file anew, from its backup or .env.example; what runs goes on with what it was started with"
+    try:
+        text = path.read_bytes().decode()
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise OperatorError(f"{path} cannot be read: {error.strerror}", remedy=remedy) from None
+    except UnicodeDecodeError:
+        raise OperatorError(f"{path} is no text", remedy=remedy) from None
+    if not text.strip("\0 \n"):
+        raise OperatorError(f"{path} is empty", remedy=f"{remedy}; or delete it, if it is not needed")
+    lines = [binding.original.line for binding in parse_stream(io.StringIO(text)) if binding.error or "\0" in text]
+    if lines:
+        raise OperatorError(f"{path}, line {lines[0]}, cannot be read; it is not name=value", remedy=remedy)

@@ -9,15 +9,18 @@ from typing import Any
 import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict
+from pydantic import SecretStr
 
 from draggonnb_pipelines.api import health_probes
 from draggonnb_pipelines.api.health import Health
 from draggonnb_pipelines.domain.organizations import Organization
+from draggonnb_pipelines.resources.http import trusted_authorities
 from draggonnb_pipelines.resources.postgres import MasterDb, dsn_for
 from draggonnb_pipelines.settings import Settings
 from tests.dagster_storage import Storage, dagster_storage
 from tests.sandbox_process import Sandbox
-from tests.servers import database_down
+from tests.servers import clock_behind, database_down
+from tests.tls_servers import certificate_for, tls_server
 
 WEEK = 7 * 86400
 
@@ -152,6 +155,46 @@ async def test_a_dagster_database_that_hangs_costs_a_look_no_more_than_its_time(
     assert 0.5 <= took < 5
 
 
+async def test_a_wrong_clock_is_unhealthy_and_nothing_is_called_late_by_it(
+    settings: Settings, storage: Storage, agency: Organization
+) -> None:
+    storage.schedule("books_daily", "0 * * * *", ticked_at=time.time() - 2 * 86400, since=time.time() - WEEK)
+
+    with clock_behind(settings.dsn, seconds=3600):
+        status, body = await look(settings)
+    _, mended = await look(settings)
+
+    assert (status, body["status"]) == (200, "unhealthy")
+    assert body["why"] == ["this machine's clock is 3600 s ahead of the database's"]
+    assert (mended["status"], mended["why"]) == ("degraded", ["books_daily is late"])
+
+
 def dagster_database_of(settings: Settings) -> str:
     name = conninfo_to_dict(settings.dsn)["dbname"]
     return dsn_for(settings.dsn, f"{name}_dagster")
+
+
+@pytest.mark.parametrize(("days_left", "why"), [(1, []), (-1, ["n8n has a certificate that is not valid"])])
+async def test_a_vendors_certificate_that_has_expired_is_named(
+    settings: Settings,
+    storage: Storage,
+    agency: Organization,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    days_left: int,
+    why: list[str],
+) -> None:
+    certificate = certificate_for("localhost", tmp_path / "n8n.pem", days_left=days_left)
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    trusted_authorities.cache_clear()
+    async with tls_server(certificate) as port:
+        update = {"n8n_base_url": f"https://localhost:{port}", "n8n_api_key": SecretStr("k")}
+        real = settings.model_copy(update=update)
+        vars(real).pop("sandboxed_vendors", None)
+
+        status, body = await look(real)
+
+    trusted_authorities.cache_clear()
+    assert (status, body["status"], body["why"]) == (200, "degraded" if why else "healthy", why)
+    assert body["services"]["n8n"] == ("untrusted" if why else "connected")
+    assert body["services"]["payfast"] == "sandbox"

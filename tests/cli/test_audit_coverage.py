@@ -58,8 +58,8 @@ SAID: dict[str, tuple[str, ...]] = {
 # What each leaves; the words stand in the code, and its own tests say it.
 NAMED: dict[str, tuple[str, ...]] = {
     "backup create": ("backup.created",),
-    "backup restore": ("backup.restored",),
-    "backup drop-old": ("backup.old_dropped",),
+    "backup restore": ("backup.restore_begun", "backup.restored"),
+    "backup drop-old": ("backup.old_drop_begun", "backup.old_dropped"),
     "billing charge": ("subscription.{verb}_ordered",),
     "keys add": ("keys.added",),
     "migrate": ("databases.migrated",),

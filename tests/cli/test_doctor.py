@@ -20,6 +20,7 @@ from draggonnb_pipelines.resources.postgres import dsn_for
 from draggonnb_pipelines.settings import Settings
 from tests.cli.conftest import Cli, clean_environment
 from tests.sandbox_process import Sandbox
+from tests.servers import clock_behind
 
 MakeTenant = Callable[[str], str]
 RunApi = Callable[..., AbstractContextManager[None]]
@@ -63,6 +64,29 @@ def test_what_answers_is_ok_and_the_sandbox_is_said_loudly(
     assert ended.code == 1
 
 
+def test_a_clock_that_is_wrong_is_named_with_its_remedy(cli: Cli, master_dsn: str):
+    with clock_behind(master_dsn, seconds=7200):
+        ended = cli("doctor")
+
+    said = "this machine's clock is 7200 s ahead of the database's"
+    assert verdicts(ended.out)["database server"] == ("FAULT", said)
+    assert "set the clock (timedatectl) and restart the processes" in ended.out
+    assert verdicts(cli("doctor").out)["database server"][0] == "ok"
+
+
+def test_without_an_account_for_the_canary_it_is_noted():
+    without = Settings(_env_file=None)  # pyright: ignore[reportCallIssue]
+    account = uuid.uuid4()
+
+    notes = [
+        installation_probes.canary(one) for one in (without, without.model_copy(update={"canary_account": account}))
+    ]
+
+    assert [one.verdict for one in notes] == [Verdict.NOTE, Verdict.OK]
+    assert "DRAGGONNB_CANARY_ACCOUNT" in notes[0].remedy
+    assert str(account) in notes[1].what
+
+
 def test_each_sandboxed_vendor_has_a_variable_that_makes_it_real():
     settings = Settings(_env_file=None)  # pyright: ignore[reportCallIssue]
 
@@ -103,6 +127,32 @@ def test_a_tenant_that_lacks_a_migration_is_behind(cli: Cli, tenant: MakeTenant,
         )
 
     assert verdicts(cli("doctor").out)["tenants"] == ("FAULT", "1 of 1 answer; 1 are behind: george-golf")
+
+
+def test_the_newest_backups_are_told_by_age_and_a_night_without_one_is_a_fault(cli: Cli, tenant: MakeTenant):
+    tenant("knysna-boats")
+    assert verdicts(cli("doctor").out)["backups"] == ("note", "none yet")
+    cli.execute("update organizations set created_at = now() - interval '5 days'")
+    assert verdicts(cli("doctor").out)["backups"] == (
+        "FAULT",
+        "master never; 1 clients, the oldest never; none of the last night: knysna-boats, master",
+    )
+    cli.execute(
+        "insert into backups (id, kind, organization_id, database_name, state, started_at, ended_at, file_name, bytes,"
+        " sha256, tables)"
+        " select gen_random_uuid(), 'tenant', id, 'x', 'done', now() - h * interval '1 hour', now(), h::text, 1,"
+        " sha256(''), '{}'::jsonb from organizations, (values (27), (49)) as v (h)"
+        " union all select gen_random_uuid(), 'master', null, 'x', 'done', now() - interval '2 hours', now(), 'm', 1,"
+        " sha256(''), '{}'::jsonb"
+    )
+
+    late = verdicts(cli("doctor").out)["backups"]
+    cli.execute("update backups set started_at = started_at + interval '20 hours' where kind = 'tenant'")
+    fresh = verdicts(cli("doctor").out)["backups"]
+
+    told = "master 2.0 h ago; 1 clients, the oldest 27.0 h ago; none of the last night: knysna-boats"
+    assert late == ("FAULT", told)
+    assert fresh == ("ok", "master 2.0 h ago; 1 clients, the oldest 7.0 h ago")
 
 
 def test_with_wrong_settings_it_names_the_variable(cli: Cli):

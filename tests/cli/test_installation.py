@@ -2,14 +2,18 @@
 
 import io
 from pathlib import Path
+from uuid import uuid4
 
+import psycopg
 import pytest
 from rich.console import Console
 
-from draggonnb_pipelines.cli.command_lines import signing_secrets
+from draggonnb_pipelines.cli.command_lines import environment, signing_secrets
 from draggonnb_pipelines.cli.installation import open_installation
 from draggonnb_pipelines.cli.processes import Running
 from draggonnb_pipelines.cli.up import addresses
+from draggonnb_pipelines.errors import OperatorError
+from draggonnb_pipelines.resources.vault import Vault
 from draggonnb_pipelines.settings import Settings, load_settings
 from tests.conftest import MASTER_KEYS
 
@@ -35,6 +39,40 @@ def test_each_installation_has_a_secret_of_its_own_for_the_sandboxs_webhooks(mas
     assert settings_of(master_dsn, tmp_path).whatsapp_signing_secret is None
 
 
+def test_keys_that_open_nothing_of_what_is_there_are_refused_and_a_rotations_are_not(
+    master_dsn: str, tmp_path: Path
+) -> None:
+    organization_id = uuid4()
+    with psycopg.connect(master_dsn) as conn:
+        conn.execute(
+            "insert into organizations (id, slug, name, status, data_key_wrapped)"
+            " values (%s, 'kloof', 'Kloof', 'active', %s)",
+            (organization_id, Vault(MASTER_KEYS).new_data_key(organization_id)),
+        )
+    rotated = f"{OTHER_KEYS.replace('test:', 'next:')},{MASTER_KEYS}"
+
+    with (
+        pytest.raises(OperatorError) as caught,
+        open_installation(settings_of(master_dsn, tmp_path, master_keys=OTHER_KEYS)),
+    ):
+        pass
+
+    assert caught.value.message == "the master keys open nothing of what is sealed in this database"
+    for keys in (MASTER_KEYS, rotated):
+        with open_installation(settings_of(master_dsn, tmp_path, master_keys=keys)) as opened:
+            assert opened.keys == keys
+
+
+def test_a_state_directory_that_cannot_be_made_is_said_in_one_line(master_dsn: str) -> None:
+    with (
+        pytest.raises(OperatorError) as caught,
+        open_installation(settings_of(master_dsn, Path("/dev/null/draggonnb"))),
+    ):
+        pass
+
+    assert caught.value.message == "the state directory /dev/null/draggonnb cannot be made: Not a directory"
+
+
 def test_a_secret_that_was_set_stays(master_dsn: str, tmp_path: Path) -> None:
     with open_installation(settings_of(master_dsn, tmp_path, whatsapp_app_secret="set")) as opened:
         assert opened.whatsapp_signing_secret == "set"
@@ -54,6 +92,17 @@ def test_metas_own_secret_is_not_given_to_the_sandbox(master_dsn: str, tmp_path:
 
     with open_installation(settings_of(master_dsn, tmp_path, **real)) as opened:
         assert signing_secrets(opened) == {"DRAGGONNB_WHATSAPP_APP_SECRET": "real"}
+
+
+def test_the_processes_get_dagsters_database_that_is_set_and_none_is_made(master_dsn: str, tmp_path: Path) -> None:
+    url = "postgresql+psycopg2://me:hunter2@db.example/runs"
+    settings = settings_of(master_dsn, tmp_path, dagster_pg_url=url)
+
+    assert environment(settings)["DRAGGONNB_DAGSTER_PG_URL"] == url
+
+    with psycopg.connect(master_dsn) as conn:
+        found = conn.execute("select 1 from pg_database where datname = current_database() || '_dagster'").fetchone()
+    assert found is None
 
 
 @pytest.mark.parametrize(

@@ -90,6 +90,20 @@ def test_serve_refuses_a_schema_that_is_behind(cli: Cli):
     assert "draggonnb migrate" in ended.err
 
 
+def test_serve_runs_on_a_schema_that_a_newer_release_has_added_to(cli: Cli, dagster_master: str, tmp_path: Path):
+    """An upgrade goes back to the release before after its migrations were applied."""
+    cli.execute("insert into supabase_migrations.schema_migrations (version, name) values ('20990101000000', 'more')")
+    log, url = tmp_path / "log", f"http://127.0.0.1:{cli.environment['DRAGGONNB_API_PORT']}/api/health"
+
+    with serving(cli, "api", log) as process:
+        answer = wait_for(url, process, log)
+    migrated = cli("migrate")
+
+    assert answer.status_code == 200
+    assert migrated.code == 1
+    assert "this version of the code does not know: 20990101000000" in migrated.err
+
+
 def test_serve_knows_no_other_part(cli: Cli):
     ended = cli("serve", "everything")
 
@@ -182,3 +196,17 @@ def test_drain_waits_for_runs_that_have_a_process_and_for_no_others(cli: Cli, da
     assert late.out == "1 runs are under way\n"
     assert late.err.startswith("error: 1 runs are still under way\n")
     assert cli.ok("drain") == "no run is under way\n"
+
+
+def test_drain_asks_the_database_that_is_set(cli: Cli, dagster_master: str):
+    elsewhere = dagster_master.replace("_dagster", "")  # the master's own
+    with psycopg.connect(dagster_master, autocommit=True) as beside, psycopg.connect(elsewhere, autocommit=True) as own:
+        for conn in (beside, own):
+            conn.execute("create table runs (status text)")
+        beside.execute("insert into runs values ('STARTED')")
+        assert cli.ok("drain", DRAGGONNB_DAGSTER_PG_URL=elsewhere) == "no run is under way\n"
+        own.execute("insert into runs values ('STARTED'), ('STARTING')")
+
+        late = cli("drain", "--seconds", "0", DRAGGONNB_DAGSTER_PG_URL=elsewhere)
+
+    assert (late.code, late.err.splitlines()[0]) == (1, "error: 2 runs are still under way")

@@ -11,11 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import fasteners
+import psycopg
 import pytest
 from typer.testing import CliRunner
 
 from draggonnb_pipelines.cli import app
 from draggonnb_pipelines.cli import watch as watch_module
+from draggonnb_pipelines.resources.postgres import dsn_for
 from draggonnb_pipelines.settings import load_settings
 from tests.cli.conftest import Cli, Ended
 from tests.dagster_storage import Storage, dagster_storage
@@ -120,6 +122,21 @@ def test_owners_are_known_while_no_database_answers(
     assert state(cli)["told"] == [OWNER]
 
 
+def test_an_owner_whose_mail_hangs_does_not_keep_another_from_being_told(
+    cli: Cli, watch: Watch, storage: Storage, sandbox: Sandbox
+):
+    [row] = cli.rows("select database_name as name from organizations")
+    with psycopg.connect(dsn_for(cli.environment["DRAGGONNB_MASTER_DSN"], row["name"])) as conn:
+        conn.execute("insert into users (email, role) values ('zola@draggonnb.example', 'owner')")
+    sandbox.faults("SMTP DATA", {"kind": "latency", "seconds": 3, "match": OWNER})
+
+    ended = watch()  # nothing is served here
+
+    assert ended.code == 1
+    assert [recipient for recipient, _ in mails(sandbox)] == ["zola@draggonnb.example", OWNER]
+    assert sorted(state(cli)["told"]) == [OWNER, "zola@draggonnb.example"]
+
+
 def test_who_was_never_read_cannot_be_told_and_that_is_said(cli: Cli, sandbox: Sandbox):
     ended = cli("watch", DRAGGONNB_SANDBOX_PORT=str(sandbox.port))
 
@@ -142,7 +159,7 @@ def test_a_damaged_memory_is_begun_anew(cli: Cli, watch: Watch, storage: Storage
 
 def test_a_memory_that_cannot_be_written_still_mails(cli: Cli, watch: Watch, storage: Storage, sandbox: Sandbox):
     folder = Path(cli.environment["DRAGGONNB_STATE_DIR"])
-    (folder / "watch.new").mkdir(parents=True)
+    (folder / "watch.json").mkdir(parents=True)
 
     ended = watch()
 

@@ -10,6 +10,8 @@ import pytest
 
 from draggonnb_pipelines.cli import app
 from draggonnb_pipelines.cli.serve_verbs import Part
+from draggonnb_pipelines.cli.watch import AGAIN_SECONDS, TIMEOUT_SECONDS
+from draggonnb_pipelines.resources.mail import CONNECT_TIMEOUT_SECONDS, ENVELOPE_TIMEOUT_SECONDS, FINAL_TIMEOUT_SECONDS
 from draggonnb_pipelines.settings.fields import Fields
 from tests.cli.conftest import ROOT
 
@@ -104,6 +106,14 @@ def test_the_socket_listens_where_the_settings_say():
 
 def test_a_restart_of_the_code_server_leaves_runs_alone():
     assert unit(UNITS / "draggonnb-code.service")["Service"]["KillMode"] == "process"
+
+
+def test_the_watch_has_the_time_that_two_looks_at_what_hangs_and_the_mails_about_them_take():
+    given = int(unit(UNITS / "draggonnb-watch.service")["Service"]["TimeoutStartSec"])
+
+    looks = 2 * 2 * TIMEOUT_SECONDS + AGAIN_SECONDS  # each asks the API: to connect and to read have that time each
+    mail = CONNECT_TIMEOUT_SECONDS + ENVELOPE_TIMEOUT_SECONDS + FINAL_TIMEOUT_SECONDS
+    assert given > looks + TIMEOUT_SECONDS + mail
 
 
 def test_everything_is_started_with_the_machine():

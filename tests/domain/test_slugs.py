@@ -52,7 +52,14 @@ def test_a_name_with_nothing_in_it_still_gets_a_slug(name: str, slug: str):
 
 
 @pytest.mark.parametrize(
-    ("name", "slug"), [("Webhook", "webhook-2"), ("API Ltd", "api-2"), ("DraggonnB", "draggonnb-2")]
+    ("name", "slug"),
+    [
+        ("Webhook", "webhook-2"),
+        ("API Ltd", "api-2"),
+        ("DraggonnB", "draggonnb-2"),
+        ("Master (Pty) Ltd", "master-2"),  # the names under which the master is backed up and drills are locked
+        ("Drill", "drill-2"),
+    ],
 )
 def test_a_reserved_word_and_the_agencys_own_slug_are_never_given_away(name: str, slug: str):
     assert free_slug(name, []) == slug

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from draggonnb_pipelines.domain.ticks import DaemonReading, Instigator, last_due
+from draggonnb_pipelines.domain.ticks import DaemonReading, Instigator, clocks_apart, last_due
 
 NOW = datetime(2026, 11, 23, 12, 40, tzinfo=UTC)
 FRESH = {"SENSOR": 3.0, "SCHEDULER": 29.0, "QUEUED_RUN_COORDINATOR": 12.0}
@@ -85,3 +85,9 @@ def test_the_late_are_named_by_kind():
 
     assert reading.late(NOW, schedules=False) == ["lead_inbox"]
     assert reading.late(NOW, schedules=True) == ["books_daily"]
+
+
+def test_clocks_may_be_a_minute_apart_and_beyond_it_the_side_and_the_seconds_are_said():
+    assert [clocks_apart(seconds) for seconds in (0.0, 60.0, -60.0)] == [None, None, None]
+    assert clocks_apart(60.6) == "this machine's clock is 61 s ahead of the database's"
+    assert clocks_apart(-7200.0) == "this machine's clock is 7200 s behind the database's"

@@ -146,6 +146,25 @@ async def test_all_alerts_of_one_event_are_acknowledged_together(
     assert "kloof-coffee has no open alert of run_failed" in again
 
 
+async def test_alerts_of_one_event_are_found_behind_however_many_of_others(stack: Stack, kloof: Organization):
+    await rows_of(
+        stack,
+        kloof,
+        "insert into alerts (event_key, event, subject, created_at)"
+        " select 'k' || n, 'publish_failed', 'Other', now() - interval '1 day' from generate_series(1, 201) n"
+        " returning id",
+    )
+    alert = str(await desk.add_alert(stack, kloof, "One", "run_failed"))
+    asked = {"organization": "kloof-coffee", "event": "run_failed"}
+
+    async with connected(stack, allow_writes=True) as writer:
+        preview = await writer.ok("acknowledge", **asked)
+        await writer.ok("acknowledge", **asked, confirm=preview["confirm"])
+
+    assert [one["id"] for one in preview["about"]] == [alert]
+    assert await answers(stack, kloof) == {"Other": None, "One": "mcp:tester"}
+
+
 async def test_a_question_is_answered_once_and_only_with_what_fits_it(stack: Stack, kloof: Organization):
     row_id = await desk.add_question(stack, kloof, "Late.")
     asked = {"organization": "kloof-coffee", "row_id": str(row_id)}

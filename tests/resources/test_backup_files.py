@@ -13,16 +13,9 @@ from psycopg.sql import SQL, Identifier
 
 from draggonnb_pipelines.errors import OperatorError
 from draggonnb_pipelines.resources import backup_files
-from draggonnb_pipelines.resources.backup_files import (
-    BackupFault,
-    check_file,
-    figures_of,
-    long_connection,
-    restore_file,
-    write_backup,
-)
+from draggonnb_pipelines.resources.backup_files import BackupFault, check_file, figures_of, restore_file, write_backup
 from draggonnb_pipelines.resources.database_names import create_empty, drop
-from draggonnb_pipelines.resources.postgres import dsn_for
+from draggonnb_pipelines.resources.postgres import dsn_for, long_connection
 from draggonnb_pipelines.resources.table_figures import Figures, differences, table_figures
 from draggonnb_pipelines.resources.vault import SealBroken
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import psycopg
 import pytest
+from psycopg.conninfo import make_conninfo
 from psycopg.sql import SQL, Identifier
 
 from draggonnb_pipelines.errors import OperatorError
@@ -92,3 +93,45 @@ async def test_dropping_says_whether_there_was_one(postgres_dsn: str, stem: str)
 
     assert await drop(postgres_dsn, stem) is True
     assert await drop(postgres_dsn, stem) is False
+
+
+async def test_a_role_that_is_no_superuser_sends_its_own_sessions_away_and_waits_for_others(
+    postgres_dsn: str, stem: str
+):
+    with psycopg.connect(postgres_dsn, autocommit=True) as conn:
+        conn.execute(SQL("create role {} login createdb createrole password 'x'").format(Identifier(stem)))
+    ours = make_conninfo(postgres_dsn, user=stem, password="x")
+    await create_empty(ours, stem)
+    async with (
+        await psycopg.AsyncConnection.connect(dsn_for(postgres_dsn, stem)) as superusers,
+        await psycopg.AsyncConnection.connect(dsn_for(ours, stem)) as own,
+    ):
+        renaming = asyncio.create_task(rename(ours, [(stem, f"{stem}_new")]))
+        await asyncio.sleep(1)
+        assert not renaming.done()
+        await superusers.execute("select")  # nobody sent it away
+        await superusers.close()
+        await renaming
+
+        with pytest.raises(psycopg.OperationalError):
+            await own.execute("select")
+    assert {name for name in await databases(ours) if name.startswith(stem)} == {f"{stem}_new"}
+    await drop(ours, f"{stem}_new")
+    with psycopg.connect(postgres_dsn, autocommit=True) as conn:
+        conn.execute(SQL("drop role {}").format(Identifier(stem)))
+
+
+async def test_somebody_who_would_not_leave_is_said_and_the_names_stay(postgres_dsn: str, stem: str):
+    with psycopg.connect(postgres_dsn, autocommit=True) as conn:
+        conn.execute(SQL("create role {} login createdb password 'x'").format(Identifier(stem)))
+    ours = make_conninfo(postgres_dsn, user=stem, password="x")
+    await create_empty(ours, stem)
+
+    async with await psycopg.AsyncConnection.connect(dsn_for(postgres_dsn, stem)):
+        with pytest.raises(OperatorError, match=f'keep their names: database "{stem}" is being accessed by other'):
+            await rename(ours, [(stem, f"{stem}_new")])
+
+    assert {name for name in await databases(ours) if name.startswith(stem)} == {stem}
+    await drop(ours, stem)
+    with psycopg.connect(postgres_dsn, autocommit=True) as conn:
+        conn.execute(SQL("drop role {}").format(Identifier(stem)))

@@ -1,63 +1,18 @@
 """TLS through the door: the certificate must be valid for the host that was asked for, wherever it is dialled."""
 
-import asyncio
-import datetime
-import ssl
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from draggonnb_pipelines.errors import ErrorClass, VendorError
 from draggonnb_pipelines.resources.http import HttpDoor, PublicFetchError, trusted_authorities
-from tests.resources.raw_server import answer
+from tests.tls_servers import certificate_for, tls_server
 
 
 @pytest.fixture
 def certificate(tmp_path: Path) -> Path:
-    """A self-signed certificate for acme.example, with its key in the same file."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "acme.example")])
-    today = datetime.datetime.now(datetime.UTC)
-    built = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(today - datetime.timedelta(days=1))
-        .not_valid_after(today + datetime.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName("acme.example")]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    plain = serialization.NoEncryption()
-    path = tmp_path / "acme.pem"
-    path.write_bytes(
-        built.public_bytes(serialization.Encoding.PEM)
-        + key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, plain)
-    )
-    return path
-
-
-@asynccontextmanager
-async def tls_server(certificate: Path) -> AsyncIterator[int]:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate)
-
-    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.readuntil(b"\r\n\r\n")
-        writer.write(answer(200, b"over TLS"))
-        await writer.drain()
-        writer.close()
-
-    async with await asyncio.start_server(handle, "127.0.0.1", 0, ssl=context) as server:
-        yield server.sockets[0].getsockname()[1]
+    return certificate_for("acme.example", tmp_path / "acme.pem")
 
 
 @pytest.fixture
@@ -93,3 +48,19 @@ async def test_an_unknown_authority_is_no_connection_so_nothing_was_sent(certifi
 
     assert caught.value.error_class is ErrorClass.RETRY
     assert caught.value.message == "the certificate is not valid for this host"
+
+
+async def test_a_certificate_that_has_expired_is_called_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    expired = certificate_for("localhost", tmp_path / "expired.pem", days_left=-1)
+    monkeypatch.setenv("SSL_CERT_FILE", str(expired))
+    trusted_authorities.cache_clear()
+    try:
+        async with tls_server(expired) as port, HttpDoor(user_agent="t") as door:
+            with pytest.raises(VendorError) as caught:
+                await door.call(
+                    "acme", "POST", f"https://localhost:{port}/", idempotent=False, sort=lambda _: None, attempts=1
+                )
+    finally:
+        trusted_authorities.cache_clear()
+
+    assert (caught.value.error_class, caught.value.message) == (ErrorClass.RETRY, "the certificate has expired")

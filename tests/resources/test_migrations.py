@@ -134,12 +134,23 @@ def test_a_changed_file_is_refused_as_drift(empty_dsn: str, files: Path) -> None
     assert _rows(empty_dsn, "select to_regclass('c'), to_regclass('d')") == [(None, None)]
 
 
-def test_a_database_of_a_newer_release_is_refused(empty_dsn: str, files: Path) -> None:
+def test_a_database_of_a_newer_release_is_not_migrated_but_may_be_used(empty_dsn: str, files: Path) -> None:
     migrate(empty_dsn, files)
     (files / SECOND).unlink()
 
+    assert pending(empty_dsn, files) == []
     with pytest.raises(OperatorError, match="does not know: 20260102000000"):
         migrate(empty_dsn, files)
+
+
+def test_a_migration_between_those_of_the_files_is_refused(empty_dsn: str, files: Path) -> None:
+    (files / "20260101120000_between.sql").write_text("create table c (id int);")
+    migrate(empty_dsn, files)
+    (files / "20260101120000_between.sql").unlink()
+
+    for verb in (migrate, pending):
+        with pytest.raises(OperatorError, match="does not know: 20260101120000"):
+            verb(empty_dsn, files)
 
 
 @pytest.mark.parametrize("name", ["first.sql", "2026_first.sql", "20260101000000_First.sql"])

@@ -143,14 +143,17 @@ async def test_only_addresses_of_the_storage_are_read(door: HttpDoor, sandbox: S
     assert sandbox.journal() == []
 
 
-async def test_a_redirect_is_not_followed(door: HttpDoor):
+async def test_a_redirect_is_not_followed_and_says_nothing_of_the_file(door: HttpDoor):
     moved = answer(302, b"", location="http://127.0.0.1:9/elsewhere")
     async with raw_server(replies(moved)) as server:
         with pytest.raises(VendorError) as raised:
             await storage(door, server.url).read(f"{server.url}/supabase/storage/v1/object/sign/a/b?token=x", 1000)
 
-    assert raised.value.error_class is ErrorClass.INPUT
-    assert len(server.seen) == 1
+    assert (raised.value.error_class, raised.value.message) == (
+        ErrorClass.RETRY,
+        "HTTP 302, a redirect, which is not followed",
+    )
+    assert {seen.target for seen in server.seen} == {"/supabase/storage/v1/object/sign/a/b?token=x"}
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ import pytest
 from draggonnb_pipelines.domain.inbox import parsed_context, raw_context
 from draggonnb_pipelines.domain.organizations import Organization
 from draggonnb_pipelines.errors import TenantUnavailable
-from draggonnb_pipelines.resources.backup_files import _program as program_for
+from draggonnb_pipelines.resources.backup_files import matching_program
 from draggonnb_pipelines.resources.migrations import drop_tenant_database
 from draggonnb_pipelines.resources.postgres import MasterDb, Tenants, dsn_for
 from draggonnb_pipelines.resources.vault import SealBroken, Vault, data_key_context
@@ -58,7 +58,7 @@ async def fill(master: MasterDb, tenants: Tenants, client: Organization) -> None
 
 async def dump(dsn: str, path: Path) -> bytes:
     """Plain SQL, as whoever steals a backup would read it."""
-    program = await program_for("pg_dump", dsn)
+    program = await matching_program("pg_dump", dsn)
     command = [program, "--dbname", dsn, "--file", path]
     await asyncio.to_thread(subprocess.run, command, check=True, capture_output=True)
     return await asyncio.to_thread(path.read_bytes)

@@ -13,8 +13,7 @@ from psycopg.rows import dict_row
 from pydantic import SecretStr
 
 from draggonnb_pipelines.domain.organizations import Organization
-from draggonnb_pipelines.resources.backup_files import long_connection
-from draggonnb_pipelines.resources.postgres import dsn_for
+from draggonnb_pipelines.resources.postgres import dsn_for, long_connection
 from draggonnb_pipelines.resources.stack import Stack
 from draggonnb_pipelines.resources.table_figures import Figures, table_figures
 from draggonnb_pipelines.settings import Settings

@@ -5,6 +5,7 @@ import dataclasses
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -144,7 +145,7 @@ def outsider(world: World) -> Organization:
 
 
 @pytest.fixture
-async def stack(world: World, sandbox: Sandbox) -> AsyncIterator[Stack]:
+async def stack(world: World, sandbox: Sandbox, tmp_path: Path) -> AsyncIterator[Stack]:
     """Everything that the workflows need, on emptied databases and a sandbox that answers at once."""
     world.empty()
     sandbox.settings(claude_latency_seconds=0.0, claude_batch_seconds=0.0)
@@ -156,6 +157,7 @@ async def stack(world: World, sandbox: Sandbox) -> AsyncIterator[Stack]:
         retry_base_seconds=0.001,
         notification_settle_seconds=1,
         claude_batch_wait_seconds=0,
+        state_dir=tmp_path,
     )
     async with open_stack(settings) as opened, impatient_claude(opened) as claude:
         yield dataclasses.replace(opened, claude=claude)

@@ -32,10 +32,10 @@ order by escalate_at, id
 limit :row_limit;
 
 -- name: open_alerts
--- Without `escalate_at` there is nobody further up.
+-- All, or those of one event. Without `escalate_at` there is nobody further up.
 select id, event, subject, level, escalate_at, created_at
 from alerts
-where acknowledged_at is null
+where acknowledged_at is null and (cast(:event as text) is null or event = cast(:event as text))
 order by created_at, id
 limit :row_limit;
 
@@ -70,6 +70,15 @@ select append_audit(:actor, 'alert.acknowledged', :resource, '{}');
 
 -- name: reader_is_active$
 select exists (select from users where lower(email) = lower(:email) and is_active);
+
+-- name: reader_of_phone$
+-- The active person with this number who may do more than look.
+select email from users where phone_e164 = :phone and is_active and role <> 'viewer' order by email limit 1;
+
+-- name: alerts_of_code
+-- Open ones whose id begins with this.
+select id, event, subject, acknowledged_at from alerts
+where acknowledged_at is null and starts_with(id::text, :code) limit 2;
 
 -- name: settle_account_alerts!
 -- An account that came back, or stands still for another reason, needs nobody for what was raised before.

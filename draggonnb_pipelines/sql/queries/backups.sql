@@ -18,8 +18,8 @@ update backups set state = 'failed', ended_at = now(), error = 'it was cut off'
 where state = 'running' and organization_id is not distinct from cast(:organization_id as uuid);
 
 -- name: begin_backup!
-insert into backups (id, kind, organization_id, database_name, started_at, master_key_id)
-values (:id, :kind, :organization_id, :database_name, :started_at, :master_key_id);
+insert into backups (id, kind, organization_id, database_name, started_at, master_key_id, dump_key_ids)
+values (:id, :kind, :organization_id, :database_name, :started_at, :master_key_id, :dump_key_ids);
 
 -- name: finish_backup!
 update backups
@@ -33,12 +33,12 @@ update backups set state = 'failed', ended_at = now(), error = :error where id =
 -- name: adopt_backup!
 -- A file that this master does not know, or saw only while it was written: after a loss the files know more.
 insert into backups (id, kind, organization_id, database_name, state, started_at, ended_at, file_name, bytes, sha256,
-                     master_key_id, tables)
+                     master_key_id, dump_key_ids, tables)
 values (:id, :kind, :organization_id, :database_name, 'done', :started_at, now(), :file_name, :bytes, :sha256,
-        :master_key_id, cast(:tables as jsonb))
+        :master_key_id, :dump_key_ids, cast(:tables as jsonb))
 on conflict (id) do update
 set state = 'done', ended_at = now(), file_name = excluded.file_name, bytes = excluded.bytes, sha256 = excluded.sha256,
-    tables = excluded.tables, error = null
+    master_key_id = excluded.master_key_id, dump_key_ids = excluded.dump_key_ids, tables = excluded.tables, error = null
 where backups.state in ('running', 'failed');
 
 -- name: lost_running!
@@ -72,16 +72,25 @@ where b.state = 'done'
 order by b.started_at;
 
 -- name: expire_backups!
-update backups set state = 'expired' where id = any(:ids) and state = 'done';
+update backups set state = 'expired', tables = '{}' where id = any(:ids) and state = 'done';
 
--- name: without_fresh_backup
--- Databases whose newest good backup is older than :before, or that never had one.
-select coalesce(o.slug, 'master') as slug, max(b.started_at) filter (where b.state = 'done') as newest
-from (select id, slug from organizations
+-- name: lost_files
+-- Of these backups, those whose file nobody will ask for: they were cut off, or expired. What this master does not know
+-- at all is not among them: it may be another server's, and wait to be restored.
+select id from backups where id = any(:ids) and state in ('failed', 'expired');
+
+-- name: forget_old!
+-- History of files that are gone: a year of it, and some days to look back.
+delete from backups where state in ('failed', 'expired') and started_at < :before;
+
+-- name: newest_of_each
+-- Every database that is backed up, since when it is there (the master: since its first organization), and the moment of
+-- its newest good backup.
+select coalesce(o.slug, 'master') as slug, o.since, max(b.started_at) filter (where b.state = 'done') as newest
+from (select id, slug, created_at as since from organizations
       where data_key_wrapped is not null and (database_name is not null or dsn_sealed is not null)
-        and status not in ('provisioning', 'closed') and created_at < :before
-      union all select null, null) as o
+        and status not in ('provisioning', 'closed')
+      union all select null, null, min(created_at) from organizations) as o
 left join backups b on b.organization_id is not distinct from o.id
-group by o.id, o.slug
-having coalesce(max(b.started_at) filter (where b.state = 'done'), '-infinity') < :before
+group by o.id, o.slug, o.since
 order by 1;

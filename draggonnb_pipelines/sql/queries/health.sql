@@ -9,7 +9,7 @@ select (select count(*) from organizations where status = 'active') as active_cl
        (select extract(epoch from now() - min(received_at)) from inbox
         where state in ('received', 'claimed')) as oldest_seconds,
        (select count(*) from inbox where state = 'dead') as dead,
-       due.clients_due, due.oldest_due_seconds
+       due.clients_due, due.oldest_due_seconds, clock_timestamp() as clock
 from (
     select count(*) as clients_due, extract(epoch from now() - min(a.next_due_at)) as oldest_due_seconds
     from publishing_agenda a join organizations o on o.id = a.organization_id
@@ -28,12 +28,3 @@ order by random() limit :row_limit;
 select count(*) as waiting, extract(epoch from now() - min(greatest(created_at, not_before)))::float8 as oldest_seconds
 from notification_deliveries
 where status = 'pending' and not_before <= now();
-
--- name: agency^
--- The agency itself, with what opens its database.
-select id, slug, name, status, timezone, locale, database_name, dsn_sealed, data_key_wrapped
-from organizations where slug = :slug;
-
--- name: owners
--- Of one client's database: whom an outage concerns.
-select email from users where role = 'owner' and is_active order by email;

@@ -54,7 +54,8 @@ select count(*) from audit_log;
 -- name: server_facts^
 select current_setting('server_version_num')::int / 10000 as major, current_setting('server_version') as version,
        current_setting('max_connections')::int as max_connections,
-       (select count(*) from pg_stat_activity where backend_type = 'client backend') as connections;
+       (select count(*) from pg_stat_activity where backend_type = 'client backend') as connections,
+       clock_timestamp() as clock;
 
 -- name: tenant_templates
 select datname from pg_database where starts_with(datname, :prefix) order by datname;

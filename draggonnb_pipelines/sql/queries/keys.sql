@@ -9,5 +9,11 @@ group by 1 order by 1;
 
 -- name: backups_by_key
 -- Of the master database alone: a client's file opens with its data key, which the newest master backup holds too.
-select master_key_id as key_id, count(*) as rows from backups
-where kind = 'master' and state = 'done' and master_key_id is not null group by 1;
+-- A dump that was taken before the end of a rotation needs several keys, and counts for each.
+select k.id as key_id, count(distinct b.id) as rows
+from backups b, unnest(b.dump_key_ids || b.master_key_id) as k (id)
+where b.kind = 'master' and b.state = 'done' and k.id is not null group by 1;
+
+-- name: last_key_number$
+-- The highest number that a key of the key file ever had, by the log of additions.
+select max(cast(substring(resource from '^key:k([0-9]{1,9})$') as integer)) from audit_log where action = 'keys.added';

@@ -90,13 +90,22 @@ select metadata -> 'rows' as counts from audit_log where action = 'person.erased
 
 -- name: end_erasure!
 update person_erasures
-set state = 'erased', certificate = :certificate, finished_at = :now, subject_sealed = null
+set state = 'erased', certificate = :certificate, finished_at = :now, subject_sealed = null,
+    also_known_by = :also_known_by
 where id = :id and state = 'erasing';
+
+-- name: add_erasure!
+-- One that is known from its slip alone.
+insert into person_erasures (id, organization_id, fingerprint, also_known_by, state, requested_by, certificate,
+                             created_at, finished_at)
+select :id, o.id, :fingerprint, :also_known_by, 'erased', :requested_by, :certificate, :created_at, :finished_at
+from organizations o where o.id = :organization_id
+on conflict (id) do nothing;
 
 -- name: erasures_of
 -- Who was forgotten here, to be known again if a backup brings them back.
-select fingerprint, max(finished_at) as finished_at from person_erasures
-where organization_id = :organization_id and state = 'erased' group by fingerprint;
+select fingerprint, also_known_by, finished_at from person_erasures
+where organization_id = :organization_id and state = 'erased';
 
 -- name: open_erasures
 -- Those that were cut off.
@@ -104,8 +113,33 @@ select id, fingerprint, subject_sealed, requested_by from person_erasures
 where organization_id = :organization_id and state = 'erasing' order by created_at;
 
 -- name: known_addresses
--- Tenant: everybody who was here before that moment.
-select email_normalized as email, phone_e164 as phone, created_at from contacts
-where created_at < :before and erased_at is null
-union all
-select lower(email), phone_e164, created_at from users where created_at < :before;
+-- Tenant: every address that was here before that moment, and since when. An enquiry counts from the day on which it
+-- came, whenever it was stored: what the inbox brings again after a restore is as old as it was.
+select email, phone, is_user, min(since) as since from (
+    select email_normalized as email, phone_e164 as phone, false as is_user, created_at as since from contacts
+    union all
+    select lower(email), phone_e164, true, created_at from users
+    union all
+    select payload ->> 'email_key', payload ->> 'phone_e164', false, occurred_at from lead_events
+    union all
+    select address, null, false, refused_at from refused_addresses
+    union all
+    select lower(recipient), null, false, created_at from notification_deliveries
+    where user_id is null and strpos(recipient, '@') > 0
+    union all
+    select null, '+' || ltrim(recipient, '+'), false, created_at from notification_deliveries
+    where user_id is null and recipient ~ '^[+]?[0-9]{6,15}$'
+    union all
+    select lower(reviewer), null, false, decided_at from review_decisions where strpos(reviewer, '@') > 0
+    union all
+    select lower(requested_by), null, false, created_at from content_requests where strpos(requested_by, '@') > 0
+    union all
+    select lower(request ->> 'requested_by'), null, false, created_at from recurring_requests
+    where strpos(request ->> 'requested_by', '@') > 0
+    union all
+    select lower(acknowledged_by), null, false, acknowledged_at from alerts where strpos(acknowledged_by, '@') > 0
+    union all
+    select lower(undo_by), null, false, created_at from content_queue where strpos(undo_by, '@') > 0
+) as known
+where since < :before and (email is not null or phone is not null)
+group by email, phone, is_user;

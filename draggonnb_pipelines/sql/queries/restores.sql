@@ -23,26 +23,39 @@ set status = 'unknown', due_at = now(), lease_until = null, error_class = 'ambig
     last_error = 'restored from a backup that was taken during the call'
 where status = 'calling';
 
--- name: hold_approved!
--- Approved, due, and not on the queue yet when the backup was taken: it has been there since, and is approved anew.
+-- name: begun_posts
+-- Of the ledger that is being replaced: posts that were called for, or that a person took out of our hands.
+select distinct post_id from content_queue
+where not (status = 'scheduled' and attempts = 0) and status <> 'cancelled';
+
+-- name: hold_unqueued!
+-- Posts without a row on the restored queue that have been public since, as far as anybody knows: they are approved
+-- anew, with a look. Those that the replaced ledger has begun (:begun); without it those whose time is over.
 update social_posts
 set status = 'blocked', last_error = :reason, approved_hash = null, approved_by = null, approved_at = null
-where status = 'approved' and scheduled_for is not null and scheduled_for <= now() + interval '1 minute';
+where (status in ('draft', 'in_review', 'changes_requested', 'approved') and id = any(cast(:begun as uuid[])))
+   or ((status = 'approved' or (status = 'in_review' and cast(:begun as uuid[]) is null))
+       and scheduled_for is not null and scheduled_for <= now() + interval '1 minute');
 
 -- name: hold_messages!
 -- Messages that were about to go have gone since, as far as anybody knows.
 update notification_deliveries
 set status = 'needs_review', lease_until = null, last_error = 'restored from a backup: it has probably been sent since'
-where status in ('pending', 'sending') and not_before <= now();
+where status in ('pending', 'sending') and not_before <= now() + interval '1 minute';
 
 -- name: leads_to_replay
--- Leads of this organization that were worked off after the backup: back to the start, once the databases have changed
--- places. Their effects are keyed, so the ones that the backup holds do not repeat.
+-- Leads of this organization that the restored database may not have: ended after the backup, or captured and still
+-- under way. Back to the start, once the databases have changed places. Their effects are keyed, so the ones that the
+-- backup holds do not repeat. A run that has one in hand has no say over it any more: without its id nothing of what it
+-- reports is taken. Without its body, which its retention or an erasure has taken, a row has nothing to be worked on.
 update inbox
 set state = 'received', stage = 0, attempts = 0, not_before = now() + make_interval(secs => :wait_seconds),
     lease_until = null, run_id = null, batch_id = null, finished_at = null
-where organization_id = :organization_id and topic = 'leads' and state = 'done'
-  and (finished_at > cast(:since as timestamptz) - interval '1 minute')
+where organization_id = :organization_id and topic = 'leads' and parsed_sealed is not null
+  and (state = 'claimed'
+       or (state = 'received' and (stage > 0 or lead_id is not null))
+       or ((state = 'done' or (state = 'dead' and (stage > 0 or lead_id is not null)))
+           and finished_at > cast(:since as timestamptz) - interval '1 minute'))
 returning id;
 
 -- name: let_replayed_go!

@@ -6,7 +6,9 @@ select s.id from subscriptions s join organizations o on o.id = s.organization_i
 where o.slug = :slug order by s.created_at desc, s.id limit 1;
 
 -- name: order_of_key^
-select id, subscription_id, verb, state from subscription_orders where key = :key;
+select q.id, q.verb, o.slug from subscription_orders q
+join subscriptions s on s.id = q.subscription_id join organizations o on o.id = s.organization_id
+where q.key = :key;
 
 -- name: place_order$
 insert into subscription_orders (subscription_id, key, verb, arguments, m_payment_id, amount_cents, requested_by,
@@ -31,6 +33,15 @@ select distinct run_id from subscription_orders where state = 'calling' and run_
 -- Runs that died while they asked: whether PayFast heard them is not known.
 update subscription_orders set state = 'unknown', not_before = :now, last_error = 'the run was cut off while it asked'
 where state = 'calling' and run_id = any(:run_ids);
+
+-- name: doubt_open_orders!
+-- In a restored master: what was open in the dump may have been done since, and PayFast's books may still be silent about
+-- a charge of the last :charge_wait.
+update subscription_orders
+set state = 'unknown', attempt_started_at = coalesce(attempt_started_at, created_at),
+    not_before = now() + case when verb = 'charge' then cast(:charge_wait as interval) else interval '0' end,
+    last_error = 'restored from a backup: it may have been done since'
+where state in ('waiting', 'calling', 'unknown');
 
 -- name: unknown_orders
 select id, subscription_id, key, verb, arguments, m_payment_id, amount_cents, requested_by, attempts, attempt_started_at

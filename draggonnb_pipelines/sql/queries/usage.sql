@@ -43,6 +43,13 @@ select id from held union all select id from made;
 -- name: period_use$
 select used from usage_counters where metric = :metric and period_start = :period_start;
 
+-- name: period_spend
+-- What was used, and the most that one piece of work has held; no row where nothing was asked for.
+select c.used, coalesce(max(r.amount), 0) as largest
+from usage_counters c left join usage_reservations r using (metric, period_start)
+where c.metric = :metric and c.period_start = :period_start
+group by c.used;
+
 -- name: commit_reservation!
 -- What was held becomes what was used (0 releases it). Work that outlived its lease is still counted.
 with old as (

@@ -67,13 +67,14 @@ async def place_order(
         amount_cents: of a charge, R5.00 and more; `item` is what the client reads on its statement.
 
     Raises:
-        OrderRefused: no subscription, an unknown verb or plan, an amount out of bounds, a state in which it makes no
-            sense, an agreement that PayFast charges itself, or another order that is not settled yet.
+        OrderRefused: a key that names another order, no subscription, an unknown verb or plan, an amount out of bounds,
+            a state in which it makes no sense, an agreement that PayFast charges itself, or another order that is not
+            settled yet.
         VendorError: PayFast cannot be asked whether a card may be charged; nothing was placed.
     """
     async with stack.master.connection() as conn:
-        if known := await ORDERS.order_of_key(conn, key=key):
-            return known["id"]
+        if known := await _order_of_key(conn, slug, verb, key):
+            return known
         subscription_id = await ORDERS.subscription_of_slug(conn, slug=slug)
         if subscription_id is None:
             raise OrderRefused(f"{slug} has no subscription")
@@ -103,10 +104,26 @@ async def place_order(
                 if placed:
                     await _audit(conn, slug, verb, placed, requested_by)
         except psycopg.errors.UniqueViolation:
-            if known := await ORDERS.order_of_key(conn, key=key):  # placed by another process just now
-                return known["id"]
+            if known := await _order_of_key(conn, slug, verb, key):  # placed by another process just now
+                return known
             raise OrderRefused("another order for this subscription is not settled yet; wait for it") from None
-        return placed or (await ORDERS.order_of_key(conn, key=key))["id"]
+        if placed or (placed := await _order_of_key(conn, slug, verb, key)):
+            return placed
+        raise OrderRefused("its key is being used by another order; say it again")
+
+
+async def _order_of_key(conn: Connection, slug: str, verb: str, key: str) -> UUID | None:
+    """The order that was placed under this key before.
+
+    Raises:
+        OrderRefused: it is another organization's, or another verb: to say that this was done would be untrue.
+    """
+    known = await ORDERS.order_of_key(conn, key=key)
+    if known is None:
+        return None
+    if (known["slug"], known["verb"]) != (slug, verb):
+        raise OrderRefused("its key names another order already; give one of its own")
+    return known["id"]
 
 
 async def _audit(conn: Connection, slug: str, verb: str, order_id: UUID, by: str) -> None:

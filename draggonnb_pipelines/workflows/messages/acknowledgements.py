@@ -1,14 +1,15 @@
-"""What the link in an alert's mail stands for, and the answer that is given by it: this is being seen to.
+"""What the link in an alert's mail stands for, and the answer by it or by WhatsApp: this is being seen to.
 
-Lives here: the link's token, what is behind it, the acknowledgement. It needs the databases alone, since the API
-answers and calls no vendor. Not here: raising alerts and moving them up (`escalation.py`), the page (`api/alerts.py`),
-acknowledging in the client's app (`acknowledge_alert` in the tenant's schema).
+Lives here: the link's token, what is behind it, the text that answers, the acknowledgement. It needs the databases
+alone, since the API answers and calls no vendor. Not here: raising alerts and moving them up (`escalation.py`), the
+page (`api/alerts.py`), acknowledging in the client's app (`acknowledge_alert` in the tenant's schema).
 """
 
 import base64
 import binascii
 import json
 import logging
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -24,6 +25,8 @@ ALERTS = load_queries("alerts")
 ORGANIZATIONS = load_queries("organizations")
 CONTEXT = "alert_link"
 MAX_TOKEN = 1000
+# The first block of an alert's id will do, or the whole of it.
+_ANSWER = re.compile(r"ack\s+(?P<slug>[a-z0-9-]{1,63})\s+(?P<code>[0-9a-f]{8}[0-9a-f-]{0,28})", re.ASCII)
 log = logging.getLogger(__name__)
 
 
@@ -80,7 +83,40 @@ async def open_alert(master: MasterDb, tenants: Tenants, token: str) -> OpenedAl
     return OpenedAlert(organization, alert, reader, home, is_active) if alert is not None else None
 
 
-async def acknowledge(master: MasterDb, tenants: Tenants, opened: OpenedAlert, *, now: datetime) -> bool:
+async def acknowledge_by_text(master: MasterDb, tenants: Tenants, phone: str, text: str, *, now: datetime) -> bool:
+    """What somebody wrote from their own phone is `ack SLUG CODE`, and they see to that alert; False if it is anything
+    else, or a stranger's number. Said again it changes nothing.
+
+    Args:
+        phone: E.164, vouched for by the vendor: a person of the organization, or of the agency.
+
+    Raises:
+        TenantUnavailable: a database does not answer.
+    """
+    said = _ANSWER.fullmatch(text.strip().lower())
+    organization = await _organization(master, said["slug"]) if said else None
+    if said is None or organization is None:
+        return False
+    for home in (organization, await _organization(master, AGENCY_SLUG)):
+        if home is None:
+            continue
+        async with tenants.open(home) as tenant:
+            reader = await ALERTS.reader_of_phone(tenant.conn, phone=phone)
+        if reader is not None:
+            break
+    else:
+        return False
+    async with tenants.open(organization) as tenant:
+        found = [row async for row in ALERTS.alerts_of_code(tenant.conn, code=said["code"])]
+    if len(found) != 1:  # answered already, mistyped, or two that begin alike
+        return False
+    opened = OpenedAlert(organization, found[0], reader, home, may_answer=True)
+    return await acknowledge(master, tenants, opened, now=now, by_way="whatsapp")
+
+
+async def acknowledge(
+    master: MasterDb, tenants: Tenants, opened: OpenedAlert, *, now: datetime, by_way: str = "alert_link"
+) -> bool:
     """This reader sees to it; False if somebody was quicker, or they may not answer any more.
 
     The client reads who answered by address where it is one of its own people, else only that it was the agency: who
@@ -91,17 +127,22 @@ async def acknowledge(master: MasterDb, tenants: Tenants, opened: OpenedAlert, *
     is_own = opened.home.id == opened.organization.id
     by = opened.reader if is_own else opened.home.name
     async with tenants.open(opened.organization) as tenant:
-        is_first = await acknowledge_in(tenant, opened.alert["id"], by=by, actor=f"alert_link:{by}", now=now)
+        is_first = await acknowledge_in(tenant, opened.alert["id"], by=by, actor=f"{by_way}:{by}", now=now)
     if is_first and not is_own:
         async with master.connection() as conn:
             await ORGANIZATIONS.audit(
                 conn,
-                actor=f"alert_link:{opened.reader}",
+                actor=f"{by_way}:{opened.reader}",
                 action="alert.acknowledged",
                 resource=f"alert:{opened.alert['id']}",
                 metadata=json.dumps({"organization": opened.organization.slug}),
             )
     return is_first
+
+
+def answer_by_text(organization: Organization, alert_id: UUID) -> str:
+    """What `acknowledge_by_text` understands."""
+    return f"ack {organization.slug} {str(alert_id)[:8]}"
 
 
 async def acknowledge_in(tenant: TenantDb, alert_id: UUID, *, by: str, actor: str, now: datetime) -> bool:

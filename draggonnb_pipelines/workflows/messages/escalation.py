@@ -17,7 +17,7 @@ from draggonnb_pipelines.errors import TenantUnavailable
 from draggonnb_pipelines.resources.postgres import TenantDb
 from draggonnb_pipelines.resources.stack import Stack
 from draggonnb_pipelines.workflows.billing.payment_alerts import OWNERS, agency_of
-from draggonnb_pipelines.workflows.messages.acknowledgements import ALERTS, alert_token
+from draggonnb_pipelines.workflows.messages.acknowledgements import ALERTS, alert_token, answer_by_text
 from draggonnb_pipelines.workflows.messages.notices import TENANT, Notice, tell
 
 FIRST_STEP, OWNERS_STEP, AGENCY_STEP = 0, 1, 2
@@ -165,6 +165,8 @@ def _notices(
     last = "Nobody else is told after you." if step == AGENCY_STEP else f"Without an answer within {hours:g} hours it "
     last += "" if step == AGENCY_STEP else "goes to the next person."
     subject = f"{about}{alert['subject']}"
+    is_on_whatsapp = stack.settings.whatsapp_token is not None
+    by_text = f", or by WhatsApp to our number: {answer_by_text(organization, alert['id'])}" if is_on_whatsapp else ""
     return [
         Notice(
             event_key=_event_key(alert, step),
@@ -173,7 +175,7 @@ def _notices(
             lines=(
                 *((NOT_ANSWERED,) if step else ()),
                 *alert["lines"],
-                f"Under the link you say that you see to it. {last}",
+                f"Under the link you say that you see to it{by_text}. {last}",
             ),
             link=f"{stack.settings.base_url}/alerts/{alert_token(key, organization, alert['id'], email, home)}",
             post_id=alert.get("post_id"),

@@ -25,7 +25,7 @@ async def open_alerts(
 ) -> tuple[list[tuple[str, dict[str, Any]]], list[str]]:
     """The open alerts of one active client or all, oldest first, each with its slug; and whose database is away."""
     found, away = await look_into_clients(
-        master, tenants, slug, lambda tenant: ALERTS.open_alerts(tenant.conn, row_limit=SHOWN)
+        master, tenants, slug, lambda tenant: ALERTS.open_alerts(tenant.conn, event=None, row_limit=SHOWN)
     )
     return sorted(found, key=lambda one: one[1]["created_at"]), away
 

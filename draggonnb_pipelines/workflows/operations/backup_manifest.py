@@ -9,8 +9,6 @@ import base64
 import hashlib
 import hmac
 import json
-import os
-import tempfile
 from collections.abc import Iterable
 from datetime import datetime
 from pathlib import Path
@@ -18,8 +16,8 @@ from typing import Any
 from uuid import UUID
 
 from draggonnb_pipelines.errors import OperatorError
-from draggonnb_pipelines.resources.sealed_files import sync_folder
 from draggonnb_pipelines.resources.vault import SealBroken, Vault
+from draggonnb_pipelines.resources.whole_files import write_whole
 from draggonnb_pipelines.workflows.operations.backup_sources import MASTER, Taken
 
 NAME = "manifest.json"
@@ -36,17 +34,7 @@ def write_manifest(folder: Path, vault: Vault, newest: Iterable[Taken], *, now: 
     body: dict[str, Any] = {"version": 1, "written_at": now.isoformat(), "databases": entries}
     body["seal"] = base64.b64encode(vault.seal(_digest(body), _CONTEXT)).decode()
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(".part", f"{NAME}.", folder)
-    partial = Path(name)
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            json.dump(body, file, indent=1)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(folder / NAME)
-        sync_folder(folder)
-    finally:
-        partial.unlink(missing_ok=True)
+    write_whole(folder / NAME, json.dumps(body, indent=1))
     return folder / NAME
 
 

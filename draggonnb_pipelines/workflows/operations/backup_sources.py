@@ -20,10 +20,11 @@ from psycopg.conninfo import conninfo_to_dict
 
 from draggonnb_pipelines.domain.organizations import Organization
 from draggonnb_pipelines.errors import OperatorError
-from draggonnb_pipelines.resources.backup_files import BackupFault, long_connection
+from draggonnb_pipelines.resources.backup_files import BackupFault
+from draggonnb_pipelines.resources.postgres import long_connection
 from draggonnb_pipelines.resources.sealed_files import SealedReader, sha256_of
 from draggonnb_pipelines.resources.stack import Stack
-from draggonnb_pipelines.resources.vault import SealBroken, Vault
+from draggonnb_pipelines.resources.vault import SealBroken, Vault, key_id_of
 from draggonnb_pipelines.settings import Settings
 from draggonnb_pipelines.sql import load_queries
 
@@ -137,6 +138,17 @@ def file_key(vault: Vault, organization: Organization | None, path: Path) -> byt
     if organization.data_key_wrapped is None:
         raise SealBroken(f"the data key of {organization.slug} was erased: nothing of it can be read any more")
     return vault.tenant_key(organization.id, organization.data_key_wrapped).open(wrapped, context)
+
+
+def key_of_file(path: Path) -> str:
+    """The id of the key that seals a file: of a master key, or of a client's data key.
+
+    Raises:
+        SealBroken: it is no sealed file.
+        FileNotFoundError: there is none.
+    """
+    with SealedReader(path) as reader:
+        return key_id_of(base64.b64decode(reader.header["key"]))
 
 
 def sound_file(folder: Path, taken: Taken) -> Path:

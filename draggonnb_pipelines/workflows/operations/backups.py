@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from pathlib import Path
 from uuid import UUID, uuid4
 
 import psycopg
@@ -20,7 +21,7 @@ from draggonnb_pipelines.domain.backup_retention import kept
 from draggonnb_pipelines.errors import DraggonnbError
 from draggonnb_pipelines.resources.backup_files import BackupFault, check_file, write_backup
 from draggonnb_pipelines.resources.redaction import redact
-from draggonnb_pipelines.resources.sealed_files import new_file_key
+from draggonnb_pipelines.resources.sealed_files import SealedReader, new_file_key
 from draggonnb_pipelines.resources.stack import Stack
 from draggonnb_pipelines.resources.table_figures import row_count
 from draggonnb_pipelines.resources.vault import SealBroken
@@ -39,12 +40,15 @@ from draggonnb_pipelines.workflows.operations.backup_sources import (
     sources,
     wrap_file_key,
 )
+from draggonnb_pipelines.workflows.operations.key_rotation import keys_in_use
 
 ORGANIZATIONS = load_queries("organizations")
+_FAILURES = (DraggonnbError, psycopg.Error, OSError)
 # pg_dump compresses on a core of its own; more at once would take the cores of what serves clients.
 AT_ONCE = 2
-# What a killed backup left half is nobody's after this.
-PART_AGE = timedelta(days=1)
+# What a killed backup left, half or whole, is nobody's after this.
+LEFT_AGE = timedelta(days=1)
+ROWS_KEPT = timedelta(days=400)
 
 
 @dataclass(frozen=True)
@@ -68,8 +72,8 @@ async def back_up_all(
     on_start: Callable[[int], None] | None = None,
     on_done: Callable[[BackedUp], None] | None = None,
 ) -> list[BackedUp]:
-    """Back up the master, then the organizations (None: all), two at once; then delete what is not kept, and write the
-    manifest. One database's failure never stops another's.
+    """Back up the master, then the organizations (None: all), two at once; then write the manifest, and delete what is
+    not kept. One database's failure never stops another's.
 
     Args:
         on_start: told how many there are.
@@ -93,29 +97,26 @@ async def back_up_all(
 
     done = [await one(source) for source in found if source.organization is None]
     done += await asyncio.gather(*(one(source) for source in found if source.organization is not None))
+    await renew_manifest(stack)  # first: it never names a file that is deleted
     await delete_expired(stack)
-    await renew_manifest(stack)
     good = sum(one.fault is None for one in done)
     await _audit(stack, by, "backup.created", {"databases": good, "failed": len(done) - good})
     return done
 
 
 async def back_up(stack: Stack, source: Source) -> BackedUp:
-    """Back up one database. A failure is recorded and returned, not raised.
-
-    Raises:
-        psycopg.Error, PoolTimeout: the master does not answer.
-    """
+    """Back up one database. A failure is recorded, if the master answers, and returned; it is not raised."""
     began = time.monotonic()
     try:
         async with alone(stack, source.name):
             return await _back_up(stack, source, began)
-    except DraggonnbError as error:
+    except _FAILURES as error:
         return BackedUp(source.name, seconds=time.monotonic() - began, fault=words(error))
 
 
 async def _back_up(stack: Stack, source: Source, began: float) -> BackedUp:
     backup_id, started = uuid4(), stack.now()
+    dump_key_ids = await keys_in_use(stack.master) if source.organization is None else []
     async with stack.master.connection() as conn, conn.transaction():
         await BACKUPS.cut_off(conn, organization_id=source.organization_id)
         await BACKUPS.begin_backup(
@@ -126,6 +127,7 @@ async def _back_up(stack: Stack, source: Source, began: float) -> BackedUp:
             database_name=source.database,
             started_at=started,
             master_key_id=stack.vault.current_key_id,
+            dump_key_ids=dump_key_ids,
         )
     key = new_file_key()
     path = folder_of(stack.settings) / f"{source.name}-{started:%Y%m%dT%H%M%SZ}-{backup_id.hex[:8]}.backup"
@@ -139,12 +141,12 @@ async def _back_up(stack: Stack, source: Source, began: float) -> BackedUp:
             "key": wrap_file_key(stack.vault, source.organization, backup_id, key),
         }
         written = await write_backup(path, source.dsn(stack), header, key, schemas=source.schemas)
-    except (DraggonnbError, psycopg.Error) as error:
+    except _FAILURES as error:
         async with stack.master.connection() as conn:
             await BACKUPS.fail_backup(conn, id=backup_id, error=words(error))
         return BackedUp(source.name, seconds=time.monotonic() - began, fault=words(error))
     async with stack.master.connection() as conn:
-        await BACKUPS.finish_backup(
+        is_ours = await BACKUPS.finish_backup(
             conn,
             id=backup_id,
             file_name=path.name,
@@ -152,12 +154,14 @@ async def _back_up(stack: Stack, source: Source, began: float) -> BackedUp:
             sha256=written.sha256,
             tables=json.dumps(written.figures),
         )
+    if not is_ours:
+        raise BackupFault(f"{path.name} is of a backup that another one has called cut off; it goes after a day")
     return BackedUp(source.name, path.name, written.size_bytes, row_count(written.figures), time.monotonic() - began)
 
 
 async def delete_expired(stack: Stack) -> int:
-    """Delete the files that are not kept any more, all of organizations that are erased, and what killed backups left
-    half; returns how many backups expired. Safe to repeat."""
+    """Delete the files that are not kept any more, all of organizations that are erased, and what killed backups left;
+    returns how many backups expired. Safe to repeat."""
     folder = folder_of(stack.settings)
     times: dict[UUID | None, list[datetime]] = defaultdict(list)
     async with stack.master.connection() as conn:
@@ -174,12 +178,35 @@ async def delete_expired(stack: Stack) -> int:
         await asyncio.to_thread((folder / name).unlink, missing_ok=True)
     async with stack.master.connection() as conn:
         await BACKUPS.expire_backups(conn, ids=list(doomed))
-    oldest = (stack.now() - PART_AGE).timestamp()
-    for part in await asyncio.to_thread(lambda: list(folder.glob("*.part"))):
-        with suppress(FileNotFoundError):
-            if part.stat().st_mtime < oldest:
-                part.unlink()
+        await BACKUPS.forget_old(conn, before=stack.now() - ROWS_KEPT)
+    await _delete_left(stack, folder, {row["file_name"] for row in rows})
     return len(doomed)
+
+
+async def _delete_left(stack: Stack, folder: Path, named: set[str]) -> None:
+    """Half files, and whole ones whose backup was cut off before its row could say so. What this master does not know
+    stays: the folder may have been copied here to restore a lost server."""
+    oldest = (stack.now() - LEFT_AGE).timestamp()
+    halves, wholes = await asyncio.to_thread(_left_since, folder, named, oldest)
+    async with stack.master.connection() as conn:
+        lost = {row["id"] async for row in BACKUPS.lost_files(conn, ids=list(wholes))}
+    for path in [*halves, *(path for backup_id, path in wholes.items() if backup_id in lost)]:
+        await asyncio.to_thread(path.unlink, missing_ok=True)
+
+
+def _left_since(folder: Path, named: set[str], oldest: float) -> tuple[list[Path], dict[UUID, Path]]:
+    """Files from before that moment, and that no good backup names: half ones, and whole ones by their backup."""
+    halves, wholes = [], {}
+    for path in [*folder.glob("*.part"), *folder.glob("*.backup")]:
+        with suppress(FileNotFoundError, SealBroken, KeyError, ValueError):
+            if path.name in named or path.stat().st_mtime >= oldest:
+                continue
+            if path.suffix == ".part":
+                halves.append(path)
+                continue
+            with SealedReader(path) as reader:
+                wholes[UUID(reader.header["backup"])] = path
+    return halves, wholes
 
 
 async def renew_manifest(stack: Stack) -> None:

@@ -124,7 +124,7 @@ async def _enqueue(stack: Stack, cage: Cage) -> UUID:
     post_id = uuid5(cage.agency.id, f"canary:{moment.isoformat()}")
     row_id = uuid5(post_id, str(cage.account["account_id"]))
     # Other words each time: networks refuse a repetition.
-    text = f"We are testing our own publishing, {moment:%Y-%m-%d %H:%M:%S} UTC. This post removes itself."
+    text = f"We are testing our own publishing, {moment:%Y-%m-%d %H:%M:%S.%f} UTC. This post removes itself."
     payload = {"text": text, "media": [], "made_with_ai": False}
     async with (
         stack.tenants.open(cage.agency) as tenant,

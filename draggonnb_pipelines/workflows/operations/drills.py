@@ -6,9 +6,10 @@ Lives here: which ones, and what each gave. Does not live here: how one is resto
 
 import hashlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import uuid4
 
 from draggonnb_pipelines.errors import DraggonnbError
@@ -92,8 +93,14 @@ async def drill(
 async def stale(stack: Stack) -> dict[str, datetime | None]:
     """Databases without a good backup within a day, with the time of their newest one."""
     async with stack.master.connection() as conn:
-        rows = BACKUPS.without_fresh_backup(conn, before=stack.now() - FRESH_WITHIN)
-        return {row["slug"]: row["newest"] async for row in rows}
+        rows = [row async for row in BACKUPS.newest_of_each(conn)]
+    return {row["slug"]: row["newest"] for row in rows if is_stale(row, stack.now())}
+
+
+def is_stale(row: Mapping[str, Any], now: datetime) -> bool:
+    """Whether a night's backup did not happen: a row of `newest_of_each`. What is younger than a night has none yet."""
+    is_new = row["since"] is None or row["since"] >= now - FRESH_WITHIN
+    return row["newest"] < now - FRESH_WITHIN if row["newest"] else not is_new
 
 
 async def _drill(stack: Stack, source: Source, taken: Taken | None) -> Drilled:

@@ -24,6 +24,7 @@ from draggonnb_pipelines.workflows.operations.sealed_columns import UNDER_MASTER
 
 KEYS = load_queries("keys")
 BATCH_ROWS = 500
+_NO_ENVELOPE = "?"  # app.sealing_key() of what is no sealed value
 _FIRST = UUID(int=0)
 
 _COUNT = """
@@ -59,8 +60,14 @@ async def rows_by_key(master: MasterDb) -> dict[str, Counter[str]]:
     return found
 
 
+async def keys_in_use(master: MasterDb) -> list[str]:
+    """The ids of the master keys on which values of this database rest; during a rotation several."""
+    return sorted(set(await rows_by_key(master)) - {_NO_ENVELOPE})
+
+
 async def backups_by_key(master: MasterDb) -> dict[str, int]:
-    """How many kept backups of the master database open with each key alone. A rotation does not touch files."""
+    """How many kept backups of the master database need each key: for the file, or for values in its dump. A rotation
+    does not touch files."""
     async with master.connection() as conn:
         return {row["key_id"]: row["rows"] async for row in KEYS.backups_by_key(conn)}
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from draggonnb_pipelines.domain.organizations import Organization
+from draggonnb_pipelines.resources.whole_files import write_whole
 from draggonnb_pipelines.workflows.operations.person_rows import Found
 
 ELSEWHERE = (
@@ -19,8 +20,9 @@ ELSEWHERE = (
     ("Anthropic", "what its terms for the API let it keep of questions and answers, and for how long"),
     ("mail servers and WhatsApp", "messages that were delivered are their readers'"),
     ("the client's n8n", "executions that it keeps: prune them there (EXECUTIONS_DATA_MAX_AGE)"),
-    ("Supabase Auth", "the login of a person of the organization: delete the user under Authentication > Users"),
 )
+LOGIN = ("Supabase Auth", "the login of a person of the organization: delete the user under Authentication > Users")
+COPY = "a restore left it, and the person may be in it until it is dropped: `draggonnb backup drop-old`, or `dropdb`"
 
 
 def certificate_of(
@@ -31,6 +33,9 @@ def certificate_of(
     kept: Iterable[Found],
     unreadable: int,
     erased_at: datetime,
+    *,
+    has_login_elsewhere: bool = False,
+    copies: Iterable[str] = (),
 ) -> dict[str, Any]:
     """The certificate as it is stored: JSON, times in ISO 8601.
 
@@ -38,10 +43,14 @@ def certificate_of(
         row: of `person_erasures`.
         erased: rows by place.
         unreadable: deliveries in the inbox that do not open any more.
+        has_login_elsewhere: they may have signed in at a project that is not in our reach.
+        copies: databases besides the one that serves, which nobody has looked into.
     """
     stays = [{"what": one.place.name, "rows": one.rows, "why": one.place.kept} for one in kept]
     if unreadable:
         stays.append({"what": "inbox", "rows": unreadable, "why": "these bodies do not open any more, to nobody"})
+    elsewhere = (*ELSEWHERE, LOGIN) if has_login_elsewhere else ELSEWHERE
+    elsewhere = (*elsewhere, *((f"database {name}", COPY) for name in copies))
     return {
         "certificate": "erasure of a person",
         "id": str(row["id"]),
@@ -52,7 +61,7 @@ def certificate_of(
         "erased_at": erased_at.isoformat(),
         "erased": [{"what": name, "rows": rows} for name, rows in sorted(erased.items())],
         "kept": stays,
-        "elsewhere": [{"where": where, "what": what} for where, what in ELSEWHERE],
+        "elsewhere": [{"where": where, "what": what} for where, what in elsewhere],
     }
 
 
@@ -87,8 +96,5 @@ def write_certificate(folder: Path, certificate: Mapping[str, Any]) -> Path:
     stem = f"{certificate['organization']['slug']}-person-{certificate['id']}"
     texts = {"json": json.dumps(certificate, indent=2, ensure_ascii=False) + "\n", "md": as_markdown(certificate)}
     for kind, text in texts.items():
-        path = folder / f"{stem}.{kind}"
-        partial = path.with_suffix(f".{kind}.part")
-        partial.write_text(text, encoding="utf-8")
-        partial.replace(path)
+        write_whole(folder / f"{stem}.{kind}", text)
     return folder / f"{stem}.md"

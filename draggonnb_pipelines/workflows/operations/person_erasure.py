@@ -20,9 +20,12 @@ from draggonnb_pipelines.errors import OperatorError
 from draggonnb_pipelines.resources.postgres import Connection
 from draggonnb_pipelines.resources.stack import Stack
 from draggonnb_pipelines.sql import load_queries
+from draggonnb_pipelines.workflows.operations.client_copies import copies_of
+from draggonnb_pipelines.workflows.operations.erasure_slips import write_slip
 from draggonnb_pipelines.workflows.operations.person_certificate import certificate_of
 from draggonnb_pipelines.workflows.operations.person_inbox import NAME as INBOX
 from draggonnb_pipelines.workflows.operations.person_inbox import Deliveries, deliveries_of, refuse_work_in_hand
+from draggonnb_pipelines.workflows.operations.person_logins import erase_logins
 from draggonnb_pipelines.workflows.operations.person_places_master import MASTER_PLACES
 from draggonnb_pipelines.workflows.operations.person_places_tenant import TENANT_PLACES
 from draggonnb_pipelines.workflows.operations.person_rows import (
@@ -73,18 +76,25 @@ def open_subject(stack: Stack, organization: Organization, row: Mapping[str, Any
     return subject_from(stack.tenants.key(organization).open(row["subject_sealed"], _context(organization.id)))
 
 
-async def survey(stack: Stack, organization: Organization, identity: Identity, known: Subject | None = None) -> Survey:
+async def survey(
+    stack: Stack,
+    organization: Organization,
+    identity: Identity,
+    known: Subject | None = None,
+    typed: Identity | None = None,
+) -> Survey:
     """Look everywhere in one organization; nothing is changed.
 
     Args:
         known: whom an erasure that was cut off has found before.
+        typed: of the identity, by which people of the organization are found; None: all of it.
 
     Raises:
         TenantUnavailable: its database does not answer.
     """
     async with stack.tenants.open(organization) as tenant, tenant.conn.transaction():
         await search_longer(tenant.conn)
-        subject = await subject_of(tenant.conn, identity)
+        subject = await subject_of(tenant.conn, identity, typed)
         if known is not None:
             subject |= known
         parameters = subject.parameters(organization.id, stack.now())
@@ -97,24 +107,28 @@ async def survey(stack: Stack, organization: Organization, identity: Identity, k
 
 
 async def erase_person(
-    stack: Stack, organization: Organization, identity: Identity, *, by: str
+    stack: Stack, organization: Organization, identity: Identity, *, by: str, fingerprint: str | None = None
 ) -> dict[str, Any] | None:
     """Forget one person in one organization, and return the certificate; again, only that. None: they are unknown.
 
     1. who it is, stored sealed before anything is emptied  2. the inbox, and what the master database says in the clear
-    3. the client's database, in one transaction  4. the certificate; with it goes what was stored in 1
+    3. the login at the vendor  4. the client's database, in one transaction  5. the certificate; with it goes what was
+    stored in 1
 
     Args:
         identity: of one address, as the person gave it.
+        fingerprint: of that address, where an earlier erasure of theirs is taken up by whatever is known of them.
 
     Raises:
-        OperatorError: the person is the only owner of a client that is served, or is being worked on right now.
+        OperatorError: the person is the only owner of a client that is served, or is being worked on right now, or the
+            vendor did not delete the login.
         TenantUnavailable: its database does not answer; say it again.
     """
-    fingerprint = fingerprint_of(stack, organization, identity.only_address)
+    fingerprint = fingerprint or fingerprint_of(stack, organization, identity.only_address)
+    typed = _typed(stack, organization, identity, fingerprint)
     row = await _newest(stack, organization, fingerprint)
     known = open_subject(stack, organization, row) if row and row["state"] == "erasing" else None
-    seen = await survey(stack, organization, identity, known)
+    seen = await survey(stack, organization, identity, known, typed)
     if known is None and not seen.erasable:
         return row["certificate"] if row else await _nothing_to_erase(stack, organization, fingerprint, seen, by)
     if seen.subject.is_only_owner:
@@ -124,8 +138,22 @@ async def erase_person(
         )
     row = await _begin(stack, organization, fingerprint, seen.subject, by)
     await _empty_master(stack, organization, row["id"], seen)
+    logins = await erase_logins(stack, organization, seen.subject, typed)
     await _empty_tenant(stack, organization, row["id"], seen.subject, by)
-    return await _end(stack, organization, fingerprint, seen, by)
+    return await _end(stack, organization, fingerprint, seen, logins, by)
+
+
+def fingerprints_of(stack: Stack, organization: Organization, identity: Identity) -> list[str]:
+    """Of all their addresses."""
+    return [fingerprint_of(stack, organization, one.only_address) for one in identity.one_by_one()]
+
+
+def _typed(stack: Stack, organization: Organization, identity: Identity, fingerprint: str) -> Identity:
+    """The one address by which the erasure was asked for; nothing where it is not among these."""
+    for one in identity.one_by_one():
+        if fingerprint_of(stack, organization, one.only_address) == fingerprint:
+            return one
+    return Identity()
 
 
 async def _newest(stack: Stack, organization: Organization, fingerprint: str) -> dict[str, Any] | None:
@@ -177,17 +205,31 @@ async def _empty_tenant(stack: Stack, organization: Organization, erasure_id: UU
             await _audit(tenant.conn, by, erasure_id, {"rows": counts})
 
 
-async def _end(stack: Stack, organization: Organization, fingerprint: str, seen: Survey, by: str) -> dict[str, Any]:
+async def _end(
+    stack: Stack, organization: Organization, fingerprint: str, seen: Survey, logins: int | None, by: str
+) -> dict[str, Any]:
     row = await _newest(stack, organization, fingerprint)
     assert row is not None, "it was begun"
     async with stack.tenants.open(organization) as tenant:
         entries = PERSONS.counts_in_tenant(tenant.conn, resource=_resource(row["id"]))
         counts = [row["counts"], *[entry["counts"] async for entry in entries]]
     certificate = certificate_of(
-        organization, row, fingerprint, _sum(counts), seen.kept, seen.deliveries.unreadable, stack.now()
+        organization,
+        row,
+        fingerprint,
+        _sum([*counts, {"logins": logins}] if logins else counts),
+        seen.kept,
+        seen.deliveries.unreadable,
+        stack.now(),
+        has_login_elsewhere=bool(seen.subject.users) and logins is None,
+        copies=await copies_of(stack, organization),
     )
+    others = fingerprints_of(stack, organization, seen.subject.identity)
+    await write_slip(stack, row, certificate, others, stack.now())
     async with stack.master.connection() as conn, conn.transaction():
-        ended = await PERSONS.end_erasure(conn, id=row["id"], certificate=Jsonb(certificate), now=stack.now())
+        ended = await PERSONS.end_erasure(
+            conn, id=row["id"], certificate=Jsonb(certificate), also_known_by=others, now=stack.now()
+        )
         if ended:
             await _audit(conn, by, row["id"], {"organization": organization.slug})
     if ended:
@@ -204,7 +246,10 @@ async def _nothing_to_erase(
     if not seen.kept:
         return None
     row = {"id": uuid4(), "requested_by": by, "created_at": stack.now()}
-    return certificate_of(organization, row, fingerprint, {}, seen.kept, seen.deliveries.unreadable, stack.now())
+    copies = await copies_of(stack, organization)
+    return certificate_of(
+        organization, row, fingerprint, {}, seen.kept, seen.deliveries.unreadable, stack.now(), copies=copies
+    )
 
 
 def _sum(counts: Sequence[Mapping[str, Any]]) -> dict[str, int]:

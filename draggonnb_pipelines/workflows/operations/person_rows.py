@@ -30,7 +30,8 @@ MAX_ADDRESS_STEPS = 5
 
 @dataclass(frozen=True)
 class Subject:
-    """One person as one organization knows them: addresses, and the ids of their own rows."""
+    """One person as one organization knows them: addresses, the ids of their own rows, and of their logins
+    at the vendor."""
 
     identity: Identity
     contacts: frozenset[UUID] = frozenset()
@@ -38,6 +39,7 @@ class Subject:
     deals: frozenset[UUID] = frozenset()
     activities: frozenset[UUID] = frozenset()
     users: frozenset[UUID] = frozenset()
+    logins: frozenset[UUID] = frozenset()
     is_only_owner: bool = False
 
     def __or__(self, other: Self) -> "Subject":
@@ -70,7 +72,7 @@ _IDS = tuple(one.name for one in fields(Subject) if one.name not in ("identity",
 def subject_from(stored: bytes) -> Subject:
     """What `as_json` gave."""
     read = json.loads(stored)
-    ids: dict[str, Any] = {name: frozenset(map(UUID, read[name])) for name in _IDS}
+    ids: dict[str, Any] = {name: frozenset(map(UUID, read.get(name, ()))) for name in _IDS}
     return Subject(Identity(frozenset(read["emails"]), frozenset(read["phones"])), **ids)
 
 
@@ -97,25 +99,28 @@ async def organizations_known(stack: Stack, slug: str | None) -> list[Organizati
     return [Organization(**row) for row in rows]
 
 
-async def subject_of(conn: Connection, typed: Identity) -> Subject:
+async def subject_of(conn: Connection, said: Identity, typed: Identity | None = None) -> Subject:
     """Whom an address belongs to in a client's database; addresses that their own rows name are added.
 
     Somebody of the organization is found by the address that was typed alone: a number that a contact shares with them,
     such as a company's, makes them nobody else's.
+
+    Args:
+        typed: of what is said; None: all of it.
     """
-    asked = _asked(typed)
+    asked = _asked(said if typed is None else typed)
     users = [row async for row in PERSONS.users_of(conn, **asked)]
-    identity = typed | identity_from([row["email"] for row in users], [row["phone_e164"] for row in users])
+    identity = said | identity_from([row["email"] for row in users], [row["phone_e164"] for row in users])
     contacts: list[dict[str, Any]] = []
     for _ in range(MAX_ADDRESS_STEPS):
         contacts = [row async for row in PERSONS.contacts_of(conn, **_asked(identity))]
-        said = identity_from(
+        theirs = identity_from(
             [one for row in contacts for one in (row["email_normalized"], *row["emails"])],
             [one for row in contacts for one in (row["phone_e164"], *row["phones"])],
         )
-        if identity | said == identity:
+        if identity | theirs == identity:
             break
-        identity |= said
+        identity |= theirs
     ids = [row["id"] for row in contacts]
     return Subject(
         identity,
@@ -124,6 +129,7 @@ async def subject_of(conn: Connection, typed: Identity) -> Subject:
         deals=await _ids(PERSONS.deals_of(conn, contacts=ids)),
         activities=await _ids(PERSONS.activities_of(conn, contacts=ids)),
         users=frozenset(row["id"] for row in users),
+        logins=frozenset(row["auth_user_id"] for row in users if row["auth_user_id"]),
         is_only_owner=any(row["is_owner"] and row["is_last"] for row in users),
     )
 

@@ -1,8 +1,8 @@
 """Restoring one client: a fresh database beside the old one, compared with what the backup says, then the change of
 names.
 
-Lives here: the order of the steps, and what keeps a restored client from doing things twice. Does not live here: the
-file (`backup_files.py`), the names (`database_names.py`), a server that is lost (`server_restores.py`).
+Lives here: the order of the steps, and the fresh database. Does not live here: what keeps a restored client from doing
+things twice (`restored_work.py`), the file (`backup_files.py`), a server that is lost (`server_restores.py`).
 
 1. a fresh database, filled and compared  2. migrations that came since  3. what may have gone out since is held
 4. leads that came since wait to be worked off again  5. old and new change names, in one transaction.
@@ -15,23 +15,22 @@ import re
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import LiteralString, cast
-from uuid import UUID
 
 import psycopg
 
 from draggonnb_pipelines.domain.organizations import Organization
 from draggonnb_pipelines.errors import OperatorError
-from draggonnb_pipelines.resources.backup_files import BackupFault, long_connection, restore_file
-from draggonnb_pipelines.resources.database_names import create_empty, databases, drop, rename
-from draggonnb_pipelines.resources.migrations import ensure_tenant_template, migrate
-from draggonnb_pipelines.resources.postgres import dsn_for
+from draggonnb_pipelines.resources.backup_files import BackupFault, restore_file
+from draggonnb_pipelines.resources.database_names import create_empty, databases, drop
+from draggonnb_pipelines.resources.migrations import ensure_tenant_template
+from draggonnb_pipelines.resources.postgres import dsn_for, long_connection
 from draggonnb_pipelines.resources.stack import Stack
 from draggonnb_pipelines.resources.table_figures import Figures, differences, row_count, table_figures
-from draggonnb_pipelines.sql import TENANT_LOCAL_SUPABASE, TENANT_MIGRATIONS, load_queries
+from draggonnb_pipelines.sql import TENANT_LOCAL_SUPABASE, load_queries
 from draggonnb_pipelines.workflows.operations.backup_sources import (
     HOSTED_SCHEMAS,
     Taken,
@@ -42,17 +41,11 @@ from draggonnb_pipelines.workflows.operations.backup_sources import (
     sound_file,
     sources,
 )
-from draggonnb_pipelines.workflows.publishing.agenda import note_due
+from draggonnb_pipelines.workflows.operations.client_copies import FRESH, KEPT, mark_of
+from draggonnb_pipelines.workflows.operations.restored_work import put_in_place
 
-RESTORES = load_queries("restores")
 ORGANIZATIONS = load_queries("organizations")
-KEPT, FRESH = "_before_restore", "_restoring"
-# Leads that are to be worked off again wait this long, so that no run takes them while the old database still serves.
-REPLAY_WAIT_SECONDS = 900
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
-_QUESTION = (
-    "This client was restored from a backup of {at:%Y-%m-%d %H:%M} UTC. The post may have gone out since: is it public?"
-)
 
 
 @dataclass(frozen=True)
@@ -102,12 +95,17 @@ async def restore_tenant(
         when = f" from {at:%Y-%m-%d %H:%M} UTC or before" if at else ""
         raise OperatorError(f"there is no good backup of {slug}{when}", remedy=f"draggonnb backup list --tenant {slug}")
     async with alone(stack, slug):
+        metadata = {"from": taken.file_name, "database": target}
+        # Ahead of everything: whoever is killed right after the change of names has said in the master what he did.
+        await _audit_master(stack, by, "backup.restore_begun", slug, metadata)
         fresh = into or target + FRESH
         figures = await fill(stack, organization, taken, fresh, on_bytes=on_bytes)
         done = Restored(slug, target, taken.started_at, len(figures), row_count(figures), 0.0)
         if into is None:
-            done = await _put_in_place(stack, organization, taken, done, fresh, by=by)
-        await _audit_master(stack, by, "backup.restored", slug, {"from": taken.file_name, "database": target})
+            has_old = target in await databases(stack.master.dsn)
+            work = await put_in_place(stack, organization, taken, by=by, replaces_old=has_old)
+            done = replace(done, kept_as=target + KEPT if has_old else None, **asdict(work))
+        await _audit_master(stack, by, "backup.restored", slug, metadata)
     return replace(done, seconds=time.monotonic() - began)
 
 
@@ -131,7 +129,10 @@ async def fill(
     is_hosted = organization is not None and organization.dsn_sealed is not None
     if organization is not None:
         await asyncio.to_thread(ensure_tenant_template, stack.master.dsn)  # roles that the file's grants name
-    return await filled_and_compared(stack.master.dsn, path, key, name, is_hosted=is_hosted, on_bytes=on_bytes)
+    mark = mark_of(organization.id) if organization else None
+    return await filled_and_compared(
+        stack.master.dsn, path, key, name, is_hosted=is_hosted, mark=mark, on_bytes=on_bytes
+    )
 
 
 async def filled_and_compared(
@@ -141,10 +142,11 @@ async def filled_and_compared(
     name: str,
     *,
     is_hosted: bool = False,
+    mark: str | None = None,
     on_bytes: Callable[[int], None] | None = None,
 ) -> Figures:
-    """As `fill`, from a file that was found sound."""
-    await create_empty(server_dsn, name)
+    """As `fill`, from a file that was found sound; `mark` becomes the database's comment."""
+    await create_empty(server_dsn, name, mark=mark)
     dsn = dsn_for(server_dsn, name)
     try:
         if is_hosted:
@@ -161,36 +163,6 @@ async def filled_and_compared(
     return found
 
 
-async def make_ready(
-    stack: Stack, organization: Organization, taken: Taken, name: str, *, by: str, old: str | None
-) -> int:
-    """Before a restored database serves: migrations that came since, and what may have gone out since is held.
-    Returns how many posts a person is asked about.
-
-    Args:
-        old: the database that it replaces, whose ledger is read; None where there is none.
-
-    Raises:
-        OperatorError: the backup is older than the schema's history, or a migration fails.
-    """
-    dsn = dsn_for(stack.master.dsn, name)
-    await asyncio.to_thread(migrate, dsn, TENANT_MIGRATIONS)
-    untouched = await _untouched(dsn_for(stack.master.dsn, old)) if old else None
-    question = _QUESTION.format(at=taken.started_at)
-    async with long_connection(dsn) as conn, conn.transaction():
-        held = [row async for row in RESTORES.hold_posts(conn, untouched=untouched, question=question)]
-        await RESTORES.read_back_calls(conn)
-        await RESTORES.hold_approved(
-            conn, reason="restored from a backup: look whether it is public, then approve it anew"
-        )
-        await RESTORES.hold_messages(conn)
-        metadata = json.dumps({"from": taken.file_name, "held_posts": len(held)})
-        await ORGANIZATIONS.audit(
-            conn, actor=by, action="backup.restored", resource=f"organization:{organization.slug}", metadata=metadata
-        )
-    return len(held)
-
-
 async def drop_old(stack: Stack, slug: str, *, by: str) -> str:
     """Drop the database that a restore put aside; returns its name.
 
@@ -200,26 +172,12 @@ async def drop_old(stack: Stack, slug: str, *, by: str) -> str:
     [source] = await sources(stack, [slug], with_master=False)
     kept_as = source.database + KEPT
     async with alone(stack, slug):
-        if source.schemas or not await drop(stack.master.dsn, kept_as):
+        if source.schemas or kept_as not in await databases(stack.master.dsn):
             raise OperatorError(f"there is no database {kept_as}", remedy="no restore has put one aside")
+        await _audit_master(stack, by, "backup.old_drop_begun", slug, {"database": kept_as})
+        await drop(stack.master.dsn, kept_as)
         await _audit_master(stack, by, "backup.old_dropped", slug, {"database": kept_as})
     return kept_as
-
-
-async def _put_in_place(
-    stack: Stack, organization: Organization, taken: Taken, done: Restored, fresh: str, *, by: str
-) -> Restored:
-    name, there = done.database, await databases(stack.master.dsn)
-    old = name if name in there else None
-    held = await make_ready(stack, organization, taken, fresh, by=by, old=old)
-    replayed = await _replay_leads(stack, organization, taken.started_at)
-    kept_as = name + KEPT if old else None
-    await rename(stack.master.dsn, [*([(name, name + KEPT)] if old else []), (fresh, name)])
-    await note_due(stack.master, organization.id, stack.now())
-    async with stack.master.connection() as conn:
-        await RESTORES.let_replayed_go(conn, ids=replayed)
-        others = await RESTORES.other_deliveries(conn, organization_id=organization.id, since=taken.started_at)
-    return replace(done, kept_as=kept_as, held_posts=held, replayed_leads=len(replayed), other_deliveries=others)
 
 
 async def _checked_target(stack: Stack, organization: Organization, into: str | None) -> str:
@@ -241,23 +199,6 @@ async def _checked_target(stack: Stack, organization: Organization, into: str | 
             remedy=f"look whether all is well, then: draggonnb backup drop-old {organization.slug}",
         )
     return organization.database_name
-
-
-async def _untouched(old_dsn: str) -> list[UUID] | None:
-    """What the replaced ledger has not begun; None where it cannot be read any more."""
-    try:
-        async with long_connection(old_dsn) as conn:
-            return [row["id"] async for row in RESTORES.untouched_rows(conn)]
-    except psycopg.Error:
-        return None
-
-
-async def _replay_leads(stack: Stack, organization: Organization, since: datetime) -> list[UUID]:
-    async with stack.master.connection() as conn:
-        rows = RESTORES.leads_to_replay(
-            conn, organization_id=organization.id, since=since, wait_seconds=REPLAY_WAIT_SECONDS
-        )
-        return [row["id"] async for row in rows]
 
 
 async def _prepare_like_supabase(dsn: str) -> None:

@@ -9,14 +9,13 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from draggonnb_pipelines.resources.stack import Stack
-from draggonnb_pipelines.workflows.billing.payment_alerts import agency_of
-from draggonnb_pipelines.workflows.messages.acknowledgements import ALERTS
 from draggonnb_pipelines.workflows.operations.operator_alerts import (
     CHECK_FAILED,
     RUN_FAILED,
     Matter,
     raise_matter,
     settle_matters,
+    standing_keys,
 )
 
 
@@ -74,7 +73,7 @@ async def jobs_in_trouble(stack: Stack) -> list[str]:
     Raises:
         TenantUnavailable: the agency's database is away.
     """
-    return sorted({_job_of(key) for key in await _open_keys(stack)})
+    return sorted({_job_of(key) for key in await standing_keys(stack, RUN_FAILED)})
 
 
 async def settle_runs(stack: Stack, recovered_jobs: Collection[str]) -> None:
@@ -83,17 +82,8 @@ async def settle_runs(stack: Stack, recovered_jobs: Collection[str]) -> None:
     Raises:
         TenantUnavailable: the agency's database is away.
     """
-    keys = await _open_keys(stack)
+    keys = await standing_keys(stack, RUN_FAILED)
     await settle_matters(stack, RUN_FAILED, [key for key in keys if _job_of(key) not in recovered_jobs])
-
-
-async def _open_keys(stack: Stack) -> list[str]:
-    agency = await agency_of(stack)
-    if agency is None:
-        return []
-    async with stack.tenants.open(agency) as tenant:
-        rows = ALERTS.standing_alerts(tenant.conn, events=[RUN_FAILED], before=stack.now())
-        return [row["event_key"] async for row in rows]
 
 
 def _job_of(event_key: str) -> str:

@@ -29,7 +29,13 @@ from draggonnb_pipelines.workflows.ai_budgets import AI_SPEND, USAGE
 from draggonnb_pipelines.workflows.inbox_batches import organizations_by_slug, reason_of
 from draggonnb_pipelines.workflows.messages.notices import send_waiting
 from draggonnb_pipelines.workflows.messages.open_alerts import CLIENTS_AT_ONCE, look_into_clients
-from draggonnb_pipelines.workflows.operations.operator_alerts import STUCK, Matter, raise_matter, settle_matters
+from draggonnb_pipelines.workflows.operations.operator_alerts import (
+    STUCK,
+    Matter,
+    raise_matter,
+    settle_matters,
+    standing_keys,
+)
 from draggonnb_pipelines.workflows.publishing.publish_questions import apply_answers
 from draggonnb_pipelines.workflows.publishing.publish_recovery import reap
 from draggonnb_pipelines.workflows.publishing.token_refresh import refresh_due
@@ -38,6 +44,8 @@ log = logging.getLogger(__name__)
 NAME = "nothing_is_stuck"
 MASTER_SQL, TENANT_SQL = stuck_sql(MASTER_STATES), stuck_sql(TENANT_STATES)
 MOVING: Mapping[str, Moving] = {place: moving for place, _, moving in places([*MASTER_STATES, *TENANT_STATES])}
+# How the keys of the alerts begin that are about clients' databases.
+OF_CLIENTS = tuple(f"{STUCK}:{place}:" for place, _, _ in places(TENANT_STATES))
 NAMED_CLIENTS = 20
 AWAY = "databases that are away"
 
@@ -70,6 +78,8 @@ async def stuck_outcome(stack: Stack) -> CheckOutcome:
     matters += [_matter_of_away(look.away, stack.now())] if look.away else []
     try:
         keys = [await raise_matter(stack, matter) for matter in matters]
+        if look.away:  # what stands at a client that cannot be asked is not over
+            keys += [key for key in await standing_keys(stack, STUCK) if key.startswith(OF_CLIENTS)]
         await settle_matters(stack, STUCK, [key for key in keys if key])
         untold = []
     except TenantUnavailable as error:

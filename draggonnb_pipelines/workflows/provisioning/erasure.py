@@ -13,11 +13,14 @@ from typing import Any
 
 from psycopg.types.json import Jsonb
 
+from draggonnb_pipelines.domain.organizations import Organization
 from draggonnb_pipelines.errors import DraggonnbError, NeedsReview, OperatorError
 from draggonnb_pipelines.resources.migrations import drop_tenant_database
 from draggonnb_pipelines.resources.postgres import Connection
 from draggonnb_pipelines.resources.stack import Stack
 from draggonnb_pipelines.sql import load_queries
+from draggonnb_pipelines.workflows.operations.backup_sources import alone
+from draggonnb_pipelines.workflows.operations.client_copies import copies_of
 from draggonnb_pipelines.workflows.organizations import ORGANIZATIONS
 from draggonnb_pipelines.workflows.provisioning.erasure_certificate import certificate_of, write_certificate
 from draggonnb_pipelines.workflows.provisioning.export_bundle import drop_bundles
@@ -32,11 +35,11 @@ OFFBOARDING = load_queries("offboarding")
 async def erase(stack: Stack, slug: str, *, by: str) -> dict[str, Any]:
     """Erase a client whose days of grace are over, and return its certificate; again, only that.
 
-    1. at every vendor, backwards, and its media  2. its database  3. the export bundle  4. its key, what the master
-    database knows of persons, and the certificate  5. the certificate's files
+    1. at every vendor, backwards, and its media  2. its database and every copy of it  3. the export bundle  4. its
+    key, what the master database knows of persons, and the certificate  5. the certificate's files
 
     Raises:
-        OperatorError: it is not leaving, or may still stay.
+        OperatorError: it is not leaving, or may still stay; or a backup or restore of it is at work.
         NotYet, NeedsReview, VendorError: as `remove_stack`; repeat it.
     """
     ledger = await ledger_of(stack, slug)
@@ -71,20 +74,28 @@ async def _erase(stack: Stack, ledger: Ledger, row: dict[str, Any], *, by: str) 
     has_project = any(one.step == "supabase_project" for one in resources)
     if organization.dsn_sealed and not has_project:
         raise NeedsReview(f"the database of {organization.slug} is on a server that we did not make: drop it there")
-    database = organization.database_name
-    if database:
-        await asyncio.to_thread(drop_tenant_database, stack.settings.dsn, database, organization.id)
+    dropped = await _drop_databases(stack, organization)
     await asyncio.to_thread(drop_bundles, stack, organization)
     async with stack.master.connection() as conn, conn.transaction():
         counts = await OFFBOARDING.personal_data(conn, organization_id=organization.id)
         await _forget(conn, ledger)
-        certificate = certificate_of(organization, row, resources, media, database, counts, stack.now())
+        certificate = certificate_of(organization, row, resources, media, dropped, counts, stack.now())
         is_new = await OFFBOARDING.end_erasure(
             conn, organization_id=organization.id, certificate=Jsonb(certificate), now=stack.now()
         )
         if is_new:
             resource = f"organization:{organization.slug}"
             await ORGANIZATIONS.audit(conn, actor=by, action="organization.erased", resource=resource, metadata="{}")
+
+
+async def _drop_databases(stack: Stack, organization: Organization) -> list[str]:
+    """Its own, and what restores have left of it: a copy would survive the erasure in the clear."""
+    async with alone(stack, organization.slug):
+        names = [organization.database_name] if organization.database_name else []
+        names += await copies_of(stack, organization)
+        for name in names:
+            await asyncio.to_thread(drop_tenant_database, stack.settings.dsn, name, organization.id)
+    return names
 
 
 async def _forget(conn: Connection, ledger: Ledger) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 from draggonnb_pipelines.domain.organizations import Organization
 from draggonnb_pipelines.domain.provisioning import Resource
 from draggonnb_pipelines.resources.stack import Stack
+from draggonnb_pipelines.resources.whole_files import write_whole
 from draggonnb_pipelines.workflows.provisioning.export_bundle import exports_folder
 
 BOOKS = "Tax Administration Act 28 of 2011, s 29 (five years), and Companies Act 71 of 2008, s 24 (seven years)"
@@ -33,15 +34,14 @@ def certificate_of(
     offboarding: Mapping[str, Any],
     resources: Sequence[Resource],
     media: str,
-    database: str | None,
+    databases: Sequence[str],
     counts: Mapping[str, int],
     erased_at: datetime,
 ) -> dict[str, Any]:
     """The certificate as it is stored: JSON, times in ISO 8601."""
     erased = [_of_vendor(one, erased_at) for one in resources]
     erased.append(_line("media storage", f"bucket media-{organization.slug} with its files", media, erased_at))
-    if database:
-        erased.append(_line("our server", f"database {database}", "dropped", erased_at))
+    erased += [_line("our server", f"database {database}", "dropped", erased_at) for database in databases]
     erased += [
         _line("our database", f"{words}: {counts[name]}", "blanked", erased_at)
         for name, words in FORGOTTEN.items()
@@ -96,10 +96,7 @@ def write_certificate(stack: Stack, slug: str, certificate: Mapping[str, Any]) -
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     texts = {"json": json.dumps(certificate, indent=2, ensure_ascii=False) + "\n", "md": as_markdown(certificate)}
     for kind, text in texts.items():
-        path = folder / f"{slug}-erasure-certificate.{kind}"
-        partial = path.with_suffix(".part")
-        partial.write_text(text, encoding="utf-8")
-        partial.replace(path)
+        write_whole(folder / f"{slug}-erasure-certificate.{kind}", text)
 
 
 def _kept(counts: Mapping[str, int]) -> list[dict[str, str]]:

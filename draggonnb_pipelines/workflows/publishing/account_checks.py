@@ -13,9 +13,12 @@ from draggonnb_pipelines.domain.organizations import Organization
 from draggonnb_pipelines.domain.publishing import Platform
 from draggonnb_pipelines.errors import ErrorClass, VendorError
 from draggonnb_pipelines.resources.stack import Stack
+from draggonnb_pipelines.workflows.messages.acknowledgements import ALERTS
+from draggonnb_pipelines.workflows.messages.escalation import raise_alert
 from draggonnb_pipelines.workflows.messages.notices import tell
 from draggonnb_pipelines.workflows.publishing.account_alerts import ACCOUNTS, posts_at_risk, reminder
 from draggonnb_pipelines.workflows.publishing.accounts import mark_account, open_token
+from draggonnb_pipelines.workflows.publishing.publish_alerts import SETTLED
 
 CHECK_EVERY = timedelta(hours=20)  # of a daily schedule, which may come a little early
 REMIND_DAYS = (3, 14)  # the nearest one that applies is sent
@@ -64,17 +67,25 @@ async def check_accounts(stack: Stack, organization: Organization) -> CheckRepor
 
 
 async def remind_reconnects(stack: Stack, organization: Organization) -> int:
-    """Ask the owners, 14 and 3 days ahead and once each, to connect again what ends; how many accounts end soon."""
+    """Ask the owners, 14 and 3 days ahead and once each, to connect again what ends; how many accounts end soon.
+
+    The second time it is an alert, which goes on to the agency if nobody answers, and closes once the account is
+    connected again or has ended.
+    """
     now = stack.now()
     async with stack.tenants.open(organization) as tenant:
         ending = ACCOUNTS.accounts_to_remind(tenant.conn, now=now, before=now + timedelta(days=max(REMIND_DAYS)))
         rows = [row async for row in ending]
-        notices = []
+        notices, alerts = [], []
         for row in rows:
             days = min(days for days in REMIND_DAYS if row["ends_at"] <= now + timedelta(days=days))
             posts = await posts_at_risk(tenant, row["account_id"], row["ends_at"])
-            notices.append(reminder(organization, row, posts, days))
+            (alerts if days == min(REMIND_DAYS) else notices).append(reminder(organization, row, posts, days))
+        keys = [alert.event_key for alert in alerts]
+        await ALERTS.settle_others(tenant.conn, event="account_ends", open_keys=keys, by=SETTLED, now=now)
     await tell(stack, organization, notices)
+    for alert in alerts:
+        await raise_alert(stack, organization, alert)
     async with stack.tenants.open(organization) as tenant:
         await ACCOUNTS.note_reminded(tenant.conn, account_ids=[row["account_id"] for row in rows], now=now)
     return len(rows)

@@ -1,15 +1,17 @@
 """Alerts: told once on each step, up the ladder until somebody answers, each reader under a link of their own."""
 
 import asyncio
+import dataclasses
 import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 
 from draggonnb_pipelines.domain.organizations import Organization
 from draggonnb_pipelines.resources.stack import Stack
-from draggonnb_pipelines.workflows.messages.acknowledgements import acknowledge, open_alert
+from draggonnb_pipelines.workflows.messages.acknowledgements import acknowledge, acknowledge_by_text, open_alert
 from draggonnb_pipelines.workflows.messages.escalation import escalate, raise_alert
 from draggonnb_pipelines.workflows.messages.notices import Notice
 from draggonnb_pipelines.workflows.messages.open_alerts import alerts_outcome, open_alerts
@@ -239,3 +241,23 @@ async def test_the_check_finds_what_went_all_the_way_up(
     [(slug, alert)], away = await open_alerts(stack.master, stack.tenants)
     assert (slug, alert["subject"], away) == ("outsider", SUBJECT, [])
     assert (await open_alerts(stack.master, stack.tenants, "draggonnb")) == ([], [])
+
+
+async def test_the_mail_has_the_text_that_answers_where_whatsapp_is_ours(
+    stack: Stack, sandbox: Sandbox, agency: Organization, client: Organization
+) -> None:
+    await raise_alert(at(stack), client, NOTICE)
+    real = variant(at(stack), whatsapp_token=SecretStr("t"))
+    await raise_alert(real, client, dataclasses.replace(NOTICE, event_key="publish:2"))
+
+    rows = await tenant_rows(stack, client, "select event_key, id from alerts")
+    code = {row["event_key"]: str(row["id"])[:8] for row in rows}["publish:2"]
+    texts = [" ".join(mail["text"].split()) for mail in sandbox.public("mail")]
+    said = f"by WhatsApp to our number: ack outsider {code}"
+    assert [said in text for text in texts] in ([False, True], [True, False])
+    assert sum("WhatsApp" in text for text in texts) == 1
+    async with stack.tenants.open(client) as tenant:
+        await tenant.conn.execute("update users set phone_e164 = '+27820000009' where email = %s", [EDITOR])
+    assert await acknowledge_by_text(stack.master, stack.tenants, "+27820000009", f"ack outsider {code}", now=NOW)
+    left = await tenant_rows(stack, client, "select event_key from alerts where acknowledged_at is null")
+    assert left == [{"event_key": NOTICE.event_key}]

@@ -3,20 +3,31 @@
 import base64
 import uuid
 from collections import Counter
+from datetime import timedelta
+from pathlib import Path
 
 import psycopg
 import pytest
+from pydantic import SecretStr
 
 from draggonnb_pipelines.domain.inbox import webhook_secret_context
 from draggonnb_pipelines.domain.itn import RAW_CONTEXT
 from draggonnb_pipelines.domain.organizations import Organization
 from draggonnb_pipelines.errors import OperatorError
 from draggonnb_pipelines.resources.postgres import MasterDb, Tenants, sealed_dsn_context
+from draggonnb_pipelines.resources.stack import open_stack
 from draggonnb_pipelines.resources.vault import SealBroken, Vault
 from draggonnb_pipelines.workflows.billing.subscription_changes import token_context
 from draggonnb_pipelines.workflows.operations import key_rotation
-from draggonnb_pipelines.workflows.operations.key_rotation import other_holders, reseal_all, rows_by_key
+from draggonnb_pipelines.workflows.operations.backups import back_up_all
+from draggonnb_pipelines.workflows.operations.key_rotation import (
+    backups_by_key,
+    other_holders,
+    reseal_all,
+    rows_by_key,
+)
 from tests.conftest import MASTER_KEYS, MakeOrganization
+from tests.workflows.backup_work import BY, at, settings_of
 
 NEW = "new:" + base64.b64encode(bytes(range(100, 132))).decode()
 BOTH = Vault(f"{NEW},{MASTER_KEYS}")
@@ -189,3 +200,21 @@ def test_a_fingerprint_tells_keys_apart_and_is_no_part_of_the_key() -> None:
     assert bytes.fromhex(other.fingerprints["test"]) not in bytes(range(32))
     many = Vault(",".join(f"k{n}:{base64.b64encode(bytes(range(n, n + 32))).decode()}" for n in range(8)))
     assert len(many.session_name) == 63
+
+
+async def test_a_backup_during_a_rotation_needs_both_keys_and_one_after_it_the_new_one(
+    client: Organization, master: MasterDb, master_dsn: str, tmp_path: Path
+) -> None:
+    """A value that only k1 opens is in the dump, whatever its file is sealed with."""
+    settings = settings_of(master_dsn, tmp_path, 1).model_copy(
+        update={"master_keys": SecretStr(f"{NEW},{MASTER_KEYS}")}
+    )
+    async with open_stack(settings) as stack:
+        await back_up_all(stack, [], by=BY)
+    during = await backups_by_key(master)
+    await reseal_all(master, BOTH)
+    async with open_stack(settings) as stack:
+        await back_up_all(at(stack, stack.now() + timedelta(days=1)), [], by=BY)
+
+    assert during == {"new": 1, "test": 1}
+    assert await backups_by_key(master) == {"new": 2, "test": 1}

@@ -92,7 +92,7 @@ async def test_who_sees_to_it_is_not_asked_again_while_it_lasts_but_a_new_one_is
     await answer(stack, agency, hours=1)
 
     same = await raise_matter(at(stack, hours=60), matter())
-    flapping = await raise_matter(at(stack, hours=20), matter(began=NOW + timedelta(hours=19)))
+    flapping = await raise_matter(at(stack, hours=19), matter(began=NOW + timedelta(hours=18)))
     anew = await raise_matter(at(stack, hours=60), matter(began=NOW + timedelta(hours=59)))
 
     assert same == flapping == "something_stuck:inbox: received:2026-11-23T08:00:00"
@@ -100,7 +100,7 @@ async def test_who_sees_to_it_is_not_asked_again_while_it_lasts_but_a_new_one_is
     assert subjects(sandbox) == [SUBJECT, SUBJECT]
 
 
-async def test_what_is_over_closes_by_itself_and_comes_back_as_another_alert_after_a_day(
+async def test_what_is_over_closes_by_itself_and_comes_back_as_another_alert_after_hours(
     stack: Stack, sandbox: Sandbox, agency: Organization
 ) -> None:
     first = await raise_matter(at(stack), matter())
@@ -109,11 +109,11 @@ async def test_what_is_over_closes_by_itself_and_comes_back_as_another_alert_aft
     assert other
 
     await settle_matters(at(stack, hours=1), STUCK, [other])
-    within = await raise_matter(at(stack, hours=23), matter())
-    later = await raise_matter(at(stack, hours=25), matter())
+    within = await raise_matter(at(stack, hours=5.9), matter())
+    later = await raise_matter(at(stack, hours=6), matter())
 
     assert within == first
-    assert later == "something_stuck:inbox: received:2026-11-24T09:00:00"
+    assert later == "something_stuck:inbox: received:2026-11-23T14:00:00"
     assert {row["event_key"]: row["acknowledged_by"] for row in await alerts(stack, agency)} == {
         first: "the system: it is settled",
         other: None,
@@ -149,6 +149,61 @@ async def test_a_job_that_fails_for_one_cause_is_one_alert_and_for_another_cause
     [lines] = await tenant_rows(stack, agency, "select lines from alerts where event_key = %s", keys[0])
     assert lines["lines"][0] == "work_through_leads/OperationalError: it failed"
     assert "The run is run-1." in lines["lines"][1]
+
+
+async def run_fails(stack: Stack, job: str, **since: float) -> str | None:
+    failed = FailedRun(job, "run", "step/Failure", "it failed", NOW + timedelta(**since))
+    return await tell_failed_run(at(stack, **since), failed)
+
+
+async def test_an_hourly_job_that_recovers_and_fails_again_for_good_is_told_of_once_more(
+    stack: Stack, sandbox: Sandbox, agency: Organization
+) -> None:
+    first = await run_fails(stack, "keep_books")
+    await settle_runs(at(stack, hours=1), {"keep_books"})
+
+    keys = [await run_fails(stack, "keep_books", hours=hours) for hours in range(2, 12)]
+
+    assert keys == [first] * 4 + ["run_failed:keep_books:step/Failure:2026-11-23T14:00:00"] * 6
+    assert subjects(sandbox) == ["A run failed: keep_books"] * 2
+
+
+async def test_a_nightly_job_that_fails_on_two_nights_is_told_of_twice_though_the_first_was_answered(
+    stack: Stack, sandbox: Sandbox, agency: Organization
+) -> None:
+    await run_fails(stack, "back_up_databases", minutes=40)
+    await answer(stack, agency, hours=8)
+
+    await run_fails(stack, "back_up_databases", hours=24, minutes=5)
+
+    assert subjects(sandbox) == ["A run failed: back_up_databases"] * 2
+    assert [row["acknowledged_by"] for row in await alerts(stack, agency)] == ["owner@draggonnb.example", None]
+
+
+@pytest.mark.parametrize("is_answered", [True, False])
+async def test_a_job_that_fails_every_quarter_of_an_hour_is_one_alert_answered_or_not(
+    stack: Stack, sandbox: Sandbox, agency: Organization, is_answered: bool
+) -> None:
+    keys = [await run_fails(stack, "publish_due_posts")]
+    if is_answered:
+        await answer(stack, agency, minutes=5)
+
+    keys += [await run_fails(stack, "publish_due_posts", minutes=15 * number) for number in range(1, 4 * 19)]
+
+    assert set(keys) == {"run_failed:publish_due_posts:step/Failure:2026-11-23T08:00:00"}
+    assert subjects(sandbox) == ["A run failed: publish_due_posts"]
+    assert len(await alerts(stack, agency)) == 1
+
+
+async def test_a_check_that_passes_and_fails_again_after_hours_is_told_of_again(
+    stack: Stack, sandbox: Sandbox, agency: Organization
+) -> None:
+    for hours in (0, 1, 2, 6, 7):
+        failed = FailedCheck("supabase_project", "no_orphans", "2 projects", NOW + timedelta(hours=hours))
+        await tell_failed_checks(at(stack, hours=hours), [] if hours == 1 else [failed])
+
+    assert subjects(sandbox) == ["A check fails: no_orphans"] * 2
+    assert [row["acknowledged_by"] for row in await alerts(stack, agency)] == ["the system: it is settled", None]
 
 
 async def test_only_the_jobs_that_succeed_again_have_their_alerts_closed(stack: Stack, agency: Organization) -> None:

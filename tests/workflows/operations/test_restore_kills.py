@@ -16,7 +16,7 @@ from draggonnb_pipelines.resources.stack import Stack
 from draggonnb_pipelines.workflows.operations.backups import back_up_all
 from draggonnb_pipelines.workflows.operations.restores import KEPT, drop_old, restore_tenant
 from tests.conftest import MASTER_KEYS
-from tests.workflows.backup_work import BY, add_people, people
+from tests.workflows.backup_work import BY, add_people, master_actions, people
 
 ROOT = Path(__file__).resolve().parents[3]
 OLD, NEW = ["Thandi", "Zanele"], ["Thandi"]
@@ -34,6 +34,7 @@ async def test_a_killed_restore_leaves_the_old_or_the_new(backup_stack: Stack, c
     is_new = f"{client.database_name}{KEPT}" in there
     assert found == (NEW if is_new else OLD)
     if is_new:
+        assert "backup.restore_begun" in master_actions(backup_stack)
         with pytest.raises(OperatorError, match="from an earlier restore"):
             await _restore(backup_stack)
         await drop_old(backup_stack, client.slug, by=BY)

@@ -1,7 +1,9 @@
 """What went out between a backup and the restore does not go out a second time: a person is asked."""
 
 import contextlib
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+
+import pytest
 
 from draggonnb_pipelines.domain.organizations import Organization
 from draggonnb_pipelines.domain.publishing import Platform
@@ -174,12 +176,67 @@ async def test_an_approved_post_whose_time_is_over_is_approved_anew(
     ]
 
 
+AS_REVIEWED = "update social_posts set status = %s, approved_hash = null, approved_at = null, approved_by = null"
+APPROVED = "update social_posts set status = 'approved', approved_hash = content_hash, approved_at = now()"
+POSTS = "select status, last_error from social_posts"
+HELD = {"status": "blocked", "last_error": "restored from a backup: look whether it is public, then approve it anew"}
+
+
+@pytest.mark.parametrize("status", ["draft", "in_review", "changes_requested"])
+async def test_a_post_that_was_approved_and_went_out_after_the_backup_is_held_before_it_is_approved_again(
+    backup_stack: Stack, client: Organization, sandbox: Sandbox, status: str
+):
+    await connect(backup_stack, client, Platform.X)
+    await approve(backup_stack, client, "Fresh roast", platforms=("x",), late=timedelta(minutes=1))
+    rows(dsn_of(backup_stack, client), AS_REVIEWED, status)
+    await back_up_all(backup_stack, by=BY)
+    rows(dsn_of(backup_stack, client), APPROVED)
+    await publish(backup_stack, client)
+    assert public(sandbox) == ["Fresh roast"]
+
+    await restore(backup_stack, client)
+
+    assert rows(dsn_of(backup_stack, client), POSTS) == [HELD]
+    assert public(sandbox) == ["Fresh roast"]
+
+
+async def test_a_post_in_review_that_has_not_been_on_the_queue_stays_in_review(
+    backup_stack: Stack, client: Organization, sandbox: Sandbox
+):
+    await connect(backup_stack, client, Platform.X)
+    await approve(backup_stack, client, "Fresh roast", platforms=("x",), late=timedelta(minutes=1))
+    rows(dsn_of(backup_stack, client), AS_REVIEWED, "in_review")
+    await back_up_all(backup_stack, by=BY)
+
+    await restore(backup_stack, client)
+
+    assert rows(dsn_of(backup_stack, client), POSTS) == [{"status": "in_review", "last_error": None}]
+    assert public(sandbox) == []
+
+
+async def test_without_the_old_ledger_what_is_in_review_and_due_is_held_too(
+    backup_stack: Stack, client: Organization, sandbox: Sandbox
+):
+    await connect(backup_stack, client, Platform.X)
+    await approve(backup_stack, client, "Fresh roast", platforms=("x",), late=timedelta(minutes=1))
+    await approve(backup_stack, client, "Tomorrow", platforms=("x",), late=IN_THE_FUTURE)
+    rows(dsn_of(backup_stack, client), AS_REVIEWED, "in_review")
+    await back_up_all(backup_stack, by=BY)
+    await drop(backup_stack.master.dsn, str(client.database_name))
+
+    await restore(backup_stack, client)
+
+    found = rows(dsn_of(backup_stack, client), POSTS + " order by scheduled_for")
+    assert found == [HELD, {"status": "in_review", "last_error": None}]
+
+
 async def test_messages_that_were_about_to_go_are_not_sent_again(
     backup_stack: Stack, client: Organization, sandbox: Sandbox
 ):
     put = """insert into notification_deliveries (event_key, recipient, channel, not_before)
              values (%s, 'thandi@example.com', 'email', %s)"""
     rows(dsn_of(backup_stack, client), put, "due", "-infinity")
+    rows(dsn_of(backup_stack, client), put, "due in seconds", datetime.now(UTC) + timedelta(seconds=40))
     rows(dsn_of(backup_stack, client), put, "for the digest", "infinity")
     await back_up_all(backup_stack, by=BY)
 
@@ -188,6 +245,7 @@ async def test_messages_that_were_about_to_go_are_not_sent_again(
     found = rows(dsn_of(backup_stack, client), "select event_key, status from notification_deliveries order by 1")
     assert found == [
         {"event_key": "due", "status": "needs_review"},
+        {"event_key": "due in seconds", "status": "needs_review"},
         {"event_key": "for the digest", "status": "pending"},
     ]
     await drop_old(backup_stack, SLUG, by=BY)

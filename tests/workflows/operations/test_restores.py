@@ -3,6 +3,7 @@
 import contextlib
 from datetime import UTC, datetime, timedelta
 
+import psycopg
 import pytest
 
 from draggonnb_pipelines.domain.organizations import Organization
@@ -58,7 +59,9 @@ async def test_a_client_is_as_it_was_and_its_old_database_is_kept_until_it_is_dr
     assert await drop_old(backup_stack, "kloof-coffee", by=BY) == done.kept_as
 
     assert await names_of(backup_stack, client) == [""]
-    assert master_actions(backup_stack) == ["backup.created", "backup.restored", "backup.old_dropped"]
+    assert master_actions(backup_stack) == [
+        "backup.created", "backup.restore_begun", "backup.restored", "backup.old_drop_begun", "backup.old_dropped"
+    ]  # fmt: skip
     audit = rows(dsn_of(backup_stack, client), "select actor, action from audit_log order by id desc limit 1")
     assert audit == [{"actor": BY, "action": "backup.restored"}]
     assert rows(dsn_of(backup_stack, client), "select id, reason from verify_audit()") == []
@@ -141,7 +144,25 @@ async def test_a_changed_file_is_refused_and_the_client_serves_on(backup_stack: 
 
     assert people(backup_stack, client) == ["Zanele"]
     assert await names_of(backup_stack, client) == [""]
-    assert master_actions(backup_stack) == ["backup.created"]
+    assert master_actions(backup_stack) == ["backup.created", "backup.restore_begun"]
+
+
+async def test_a_restore_that_dies_right_after_the_change_of_names_is_in_the_masters_audit(
+    backup_stack: Stack, client: Organization
+):
+    await back_up_all(backup_stack, by=BY)
+    rows(backup_stack.master.dsn, "alter table publishing_agenda rename to publishing_agenda_away")
+
+    with pytest.raises(psycopg.errors.UndefinedTable):
+        await restore_tenant(backup_stack, "kloof-coffee", by=BY)
+
+    assert await names_of(backup_stack, client) == ["", "_before_restore"]
+    assert master_actions(backup_stack) == ["backup.created", "backup.restore_begun"]
+    query = "select actor, resource, metadata from audit_log where action = 'backup.restore_begun'"
+    metadata = {"from": file_of(backup_stack, "kloof-coffee").name, "database": client.database_name}
+    assert rows(backup_stack.master.dsn, query) == [
+        {"actor": BY, "resource": "organization:kloof-coffee", "metadata": metadata}
+    ]
 
 
 async def test_what_a_killed_restore_left_is_replaced(backup_stack: Stack, client: Organization):
@@ -184,8 +205,8 @@ async def test_a_client_works_on_with_its_own_connections_after_the_change(backu
 async def test_leads_that_came_since_are_worked_off_again_and_only_those(
     backup_stack: Stack, client: Organization, bystander: Organization
 ):
-    put = """insert into inbox (organization_id, topic, source, delivery_id, state, stage, finished_at)
-             values (%s, %s, 'web', %s, 'done', 6, now() + make_interval(hours => %s))"""
+    put = """insert into inbox (organization_id, topic, source, delivery_id, parsed_sealed, state, stage, finished_at)
+             values (%s, %s, 'web', %s, 'sealed', 'done', 6, now() + make_interval(hours => %s))"""
     for owner in (client, bystander):
         rows(backup_stack.master.dsn, put, owner.id, "leads", "before", -1)
         rows(backup_stack.master.dsn, put, owner.id, "leads", "since", 1)

@@ -223,6 +223,33 @@ async def test_a_client_whose_database_is_away_is_named_and_holds_up_nobody(
     ]
 
 
+async def test_what_stands_at_a_client_whose_database_is_away_is_neither_settled_nor_told_twice(
+    stack: Stack, sandbox: Sandbox, agency: Organization, outsider: Organization
+) -> None:
+    await queued(stack, outsider, "unknown", due_at=ago(hours=2))
+    await claimed(stack, outsider, minutes=31)
+    await stuck_outcome(stack)
+    await master_rows(stack, "update inbox set state = 'received', not_before = now()")
+    ledger, inbox = (
+        "Stuck: 1 row of 1 client, content_queue: unknown, undo_requested",
+        "Stuck: 1 row, inbox: claimed",
+    )
+
+    async with database_away(stack, outsider):
+        await stuck_outcome(stack)
+        meanwhile = {row["subject"]: row["acknowledged_by"] for row in await alerts(stack, agency)}
+    await stuck_outcome(stack)
+    back = {row["subject"]: row["acknowledged_by"] for row in await alerts(stack, agency)}
+    await tenant_rows(stack, outsider, "update content_queue set status = 'scheduled', due_at = now()")
+    await stuck_outcome(stack)
+
+    away, settled = "The databases of 1 client are away", "the system: it is settled"
+    assert meanwhile == {ledger: None, inbox: settled, away: None}
+    assert back == {ledger: None, inbox: settled, away: settled}
+    assert mailed(sandbox) == [(OWNER, ledger), (OWNER, inbox), (OWNER, away)]
+    assert {row["acknowledged_by"] for row in await alerts(stack, agency)} == {settled}
+
+
 async def test_an_agency_that_cannot_be_told_is_told_by_the_next_look(
     stack: Stack, sandbox: Sandbox, agency: Organization, outsider: Organization
 ) -> None:

@@ -4,13 +4,17 @@ import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import psycopg
 import pytest
 
 from draggonnb_pipelines.domain.organizations import Organization
 from draggonnb_pipelines.errors import OperatorError, TenantUnavailable, VendorError
+from draggonnb_pipelines.resources.database_names import create_empty, drop
 from draggonnb_pipelines.resources.migrations import drop_tenant_database
+from draggonnb_pipelines.resources.postgres import dsn_for
+from draggonnb_pipelines.workflows.operations.client_copies import mark_of
 from draggonnb_pipelines.workflows.provisioning.erasure import erase
 from draggonnb_pipelines.workflows.provisioning.export_bundle import exports_folder
 from draggonnb_pipelines.workflows.provisioning.offboarding import GRACE, offboard
@@ -218,3 +222,24 @@ def test_a_database_that_says_it_is_somebody_elses_is_not_dropped(
 
     assert databases(postgres_dsn, agency.database_name) == 1
     assert drop_tenant_database(postgres_dsn, "not_there", outsider.id) is False
+
+
+async def test_every_copy_of_its_database_goes_with_it_and_nobody_elses(left: Desk, master_dsn: str, postgres_dsn: str):
+    organization = left.client.organization
+    name = f"test_copies_{uuid4().hex[:8]}"
+    await master_execute(left, "update organizations set database_name = %s where slug = %s", name, SLUG)
+    copies = {name: None, f"{name}_before_restore": None, f"{name}_looked_into": mark_of(organization.id)}
+    for copy, mark in copies.items():
+        await create_empty(master_dsn, copy, mark=mark)
+        with psycopg.connect(dsn_for(master_dsn, copy)) as conn:
+            conn.execute("create table organizations as select %s as id", (organization.id,))
+    await create_empty(master_dsn, f"{name}_restoring")  # a restore was killed before it was filled
+    await create_empty(master_dsn, f"{name}_of_agency", mark=mark_of(left.agency.id))
+
+    certificate = await gone(await ledger_of(left.stack, SLUG))
+
+    there = [databases(postgres_dsn, one) for one in (*copies, f"{name}_restoring", f"{name}_of_agency")]
+    assert there == [0, 0, 0, 0, 1]
+    dropped = [line["what"] for line in certificate["erased"] if line["how"] == "dropped"]
+    assert dropped == [f"database {one}" for one in (*copies, f"{name}_restoring")]
+    await drop(master_dsn, f"{name}_of_agency")

@@ -6,6 +6,7 @@ from typing import Any
 from draggonnb_pipelines.domain.organizations import Organization
 from draggonnb_pipelines.domain.publishing import Platform
 from draggonnb_pipelines.resources.stack import Stack
+from draggonnb_pipelines.workflows.messages.escalation import escalate
 from draggonnb_pipelines.workflows.publishing.account_checks import check_accounts, remind_reconnects
 from tests.sandbox_process import Sandbox
 from tests.workflows.account_work import account_row, connect, mails, refreshes, schedule_post
@@ -76,6 +77,33 @@ async def test_owners_are_reminded_fourteen_and_three_days_ahead_once_each(
     assert "Fri 22 Jan 2027 12:00: Too late" in text
     assert "Still in time" not in text
     assert refreshes(sandbox) == 0
+    alerts = "select event_key, acknowledged_by from alerts"
+    ended = {"event_key": f"account:{account_id}:ends:2027-01-22:3", "acknowledged_by": "the system: it is settled"}
+    assert await tenant_rows(stack, agency, alerts) == [ended]
+
+
+async def test_three_days_ahead_it_is_an_alert_that_goes_to_the_agency_and_closes_once_it_is_connected_again(
+    stack: Stack, sandbox: Sandbox, agency: Organization, outsider: Organization
+) -> None:
+    account_id = await connect(stack, outsider, Platform.FACEBOOK, "1001", display_name="Kloof")
+    set_end = "update social_accounts set data_access_expires_at = %s where id = %s"
+    await tenant_rows(stack, outsider, set_end, NOW + timedelta(days=2), account_id)
+    later = variant(stack, now=lambda: NOW + timedelta(hours=4))
+
+    await remind_reconnects(variant(stack, now=lambda: NOW), outsider)
+    await escalate(later, outsider)
+    told = sorted((mail["recipient"], mail["subject"]) for mail in sandbox.public("mail"))
+    await tenant_rows(stack, outsider, set_end, NOW + timedelta(days=90), account_id)
+    await remind_reconnects(later, outsider)
+
+    subject = "Connect the Facebook page Kloof again before Wed 25 Nov 2026 11:00"
+    assert told == [
+        ("sales@draggonnb.example", f"Not seen to: Outsider: {subject}"),
+        ("sales@outsider.example", subject),
+    ]
+    closed = await tenant_rows(stack, outsider, "select event, acknowledged_by from alerts")
+    assert closed == [{"event": "account_ends", "acknowledged_by": "the system: it is settled"}]
+    assert len(sandbox.public("mail")) == 2
 
 
 async def test_metas_end_of_data_access_is_reminded_of_too(

@@ -1,0 +1,52 @@
+"""The faults of `make faults`: two of them for real, and that the table in the documentation is theirs.
+
+Not here: the faults themselves (`faults/`); `make faults` injects them all.
+"""
+
+import pytest
+
+from faults.__main__ import inject
+from faults.catalogue import all_faults
+from faults.scene import open_scene
+from faults.table import BEGIN, COLUMNS, END, PAGE
+
+LEAST = 25
+
+
+@pytest.mark.kill
+@pytest.mark.timeout(600)
+def test_a_killed_api_and_a_killed_daemon_are_told_of_and_lose_and_double_nothing() -> None:
+    chosen = [one for one in all_faults() if one.name in ("api-killed", "daemon-killed")]
+
+    with open_scene() as scene:
+        seen = [inject(scene, one) for one in chosen]
+
+    assert [(one.name, one.lost, one.doubled, one.wrong) for one in seen] == [
+        ("api-killed", [], [], ""),
+        ("daemon-killed", [], [], ""),
+    ]
+    assert [one.told and (one.told.where, one.told.words) for one in seen] == [
+        ("draggonnb up", "api ended with -9; starting it again"),
+        ("draggonnb up", "daemon ended with -9; starting it again"),
+    ]
+    assert all(one.came_in >= 3 for one in seen)
+
+
+def test_the_table_in_the_documentation_has_every_fault_and_none_of_them_lost_or_doubled_anything() -> None:
+    _, _, rest = PAGE.read_text().partition(BEGIN)
+    table, _, _ = rest.partition(END)
+    rows = [line.strip("| ").split(" | ") for line in table.splitlines() if line.startswith("| ")][1:]
+
+    assert [row[0] for row in rows] == [one.name for one in all_faults()]
+    assert len(rows) >= LEAST
+    assert {len(row) for row in rows} == {len(COLUMNS)}
+    said = [row for row in rows if not row[2].startswith("skipped: ")]
+    assert [row[0] for row in said if not row[5].startswith("0, 0 of ") or ";" in row[5]] == []
+    assert [row[0] for row in said if row[2] == "nothing"] == []
+
+
+def test_no_two_faults_have_one_name_and_each_says_what_is_done_and_what_the_operator_does() -> None:
+    faults = all_faults()
+
+    assert len({one.name for one in faults}) == len(faults)
+    assert [one.name for one in faults if not (one.done and one.operator)] == []
