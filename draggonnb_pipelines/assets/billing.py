@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import dagster as dg
 
+from draggonnb_pipelines.domain.payfast import south_african_day
 from draggonnb_pipelines.domain.reports import PartitionKey, StepReport
 from draggonnb_pipelines.errors import VendorError
 from draggonnb_pipelines.resources.bindings import RunStack
@@ -42,10 +43,11 @@ def is_after_payments(run: TenantRun[BillingRun]) -> bool:
 
 def clients_to_bill(run: TenantRun[BillingRun], stack: RunStack) -> Mapping[PartitionKey, frozenset[str]]:
     """Today's partitions of whom notices and orders concern; daily of everybody."""
-    today = stack.stack.now().date()
+    now = stack.stack.now()
+    today, last = now.date(), south_african_day(now)
     if run.config.daily:
         try:
-            stack.run(read_history, run.run_id, today - timedelta(days=HISTORY_DAYS), today)
+            stack.run(read_history, run.run_id, last - timedelta(days=HISTORY_DAYS), last)
         except VendorError as error:  # nobody's dunning, invoice or use waits for it
             run.log.error(f"PayFast's history cannot be read, the books are not compared: {error}")
     touched = [*stack.run(take_notices, run.run_id), *stack.run(carry_out_orders, run.run_id)]

@@ -6,6 +6,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,11 @@ from tests.cli.conftest import ROOT
 
 OLD = "0.0.9-000000000000"
 RECORDS = '#!/bin/sh\necho "$(basename "$0") $*" >>"{calls}"\n'
+# A shell cannot catch what was ignored when it began, as Ctrl-C is in the background.
+MINDFUL = """import os, signal, sys
+for one in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
+    signal.signal(one, signal.SIG_DFL)
+os.execv(sys.argv[1], sys.argv[1:])"""
 # Answers a question about settings with an address that answers.
 PYTHON = '#!/bin/sh\ncase "$2" in *print*) echo file://{address} ;; esac\n'
 
@@ -105,7 +111,8 @@ def test_an_upgrade_that_is_cut_off_starts_the_old_release_again(prefix: Prefix,
     prefix.program(f"releases/{OLD}/.venv/bin/draggonnb", RECORDS + "sleep 30\n")
     read, write = os.pipe()
     began = time.monotonic()
-    with subprocess.Popen(prefix.command(), env=prefix.environment, stdout=write, stderr=write, process_group=0) as run:
+    command = [sys.executable, "-c", MINDFUL, *prefix.command()]
+    with subprocess.Popen(command, env=prefix.environment, stdout=write, stderr=write, process_group=0) as run:
         os.close(write)
         while "draggonnb drain --seconds 30" not in prefix.calls and time.monotonic() - began < 20:
             time.sleep(0.05)

@@ -132,6 +132,6 @@ async def test_somebody_who_would_not_leave_is_said_and_the_names_stay(postgres_
             await rename(ours, [(stem, f"{stem}_new")])
 
     assert {name for name in await databases(ours) if name.startswith(stem)} == {stem}
-    await drop(ours, stem)
+    await drop(postgres_dsn, stem)  # the superuser's session may be about to end still
     with psycopg.connect(postgres_dsn, autocommit=True) as conn:
         conn.execute(SQL("drop role {}").format(Identifier(stem)))

@@ -175,9 +175,15 @@ async def compare_books(stack: Stack, run_id: str, keys: Sequence[PartitionKey])
         else:
             owners = {organization.id, None} if key.slug == AGENCY_SLUG else {organization.id}
             mine = [entry for owner in owners for entry in of_day[owner, key.day]]
-            open_ones = [one for one in findings if one.organization_id in owners and one.day <= key.day]
+            last = _last_day(key.day, now)
+            open_ones = [one for one in findings if one.organization_id in owners and one.day <= last]
             done[key] = _report(mine, open_ones)
     return StepReport(done=done, failed=failed, waiting=waiting)
+
+
+def _last_day(day: date, now: datetime) -> date:
+    """South Africa's last day in a partition: two hours before the end of a day in UTC it has the next one already."""
+    return max(day, south_african_day(now)) if day == now.date() else day
 
 
 def _unread_day(day: date, read_at: datetime | None, now: datetime) -> str | None:

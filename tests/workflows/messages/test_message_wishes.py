@@ -105,8 +105,9 @@ async def test_the_day_in_one_mail_at_eight_once_and_what_comes_later_tomorrow(
 ) -> None:
     await prefer(stack, agency, "*", "email", "digest")
     first = Notice("c:1", "content_scheduled", "Scheduled: <beans>", ("Fine.",), link="https://app/1", roles=("owner",))
-    await tell(stack, agency, [first, Notice("c:2", "content_blocked", "Blocked: tea", ("Edit.",), roles=("owner",))])
-    assert await send_waiting(stack, agency) == 0
+    evening = at(stack, local(0, 20))
+    await tell(evening, agency, [first, Notice("c:2", "content_blocked", "Blocked: tea", ("Edit.",), roles=("owner",))])
+    assert await send_waiting(evening, agency) == 0
 
     morning = at(stack, local(1, 8))
     assert await send_waiting(at(stack, local(1, 7, 59)), agency) == 0

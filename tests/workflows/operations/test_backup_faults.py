@@ -139,10 +139,10 @@ async def test_an_expired_backup_keeps_no_figures_and_goes_after_400_days(backup
             """ '{"public.leads": {"rows": 3}}')""",
             uuid4(), state, days, f"{state}-{days}",
         )  # fmt: skip
-    await back_up_all(backup_stack, [], by=BY)
+    noon = backup_stack.now().replace(hour=12)
+    await back_up_all(at(backup_stack, noon), [], by=BY)
 
-    later = at(backup_stack, backup_stack.now() + timedelta(hours=1))
-    await back_up_all(later, [], by=BY)
+    await back_up_all(at(backup_stack, noon + timedelta(hours=1)), [], by=BY)
 
     found = rows(
         backup_stack.master.dsn,
