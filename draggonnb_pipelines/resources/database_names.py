@@ -40,19 +40,26 @@ async def create_empty(server_dsn: str, name: str, *, mark: str | None = None) -
 
     Args:
         mark: its comment, which it keeps under any name.
+
+    Raises:
+        OperatorError: somebody would not leave the one of that name.
     """
     async with _server(server_dsn) as conn:
-        await conn.execute(sql.SQL("drop database if exists {} with (force)").format(sql.Identifier(name)))
+        await _drop(conn, server_dsn, name)
         await conn.execute(sql.SQL("create database {} template template0").format(sql.Identifier(name)))
         await conn.execute(sql.SQL("revoke connect, temporary on database {} from public").format(sql.Identifier(name)))
         await conn.execute(sql.SQL("comment on database {} is {}").format(sql.Identifier(name), sql.Literal(mark)))
 
 
 async def drop(server_dsn: str, name: str) -> bool:
-    """Whoever is connected to it; False if there is none."""
+    """Whoever is connected to it; False if there is none.
+
+    Raises:
+        OperatorError: somebody would not leave; it stays.
+    """
     async with _server(server_dsn) as conn:
         is_there = await (await conn.execute("select 1 from pg_database where datname = %s", [name])).fetchone()
-        await conn.execute(sql.SQL("drop database if exists {} with (force)").format(sql.Identifier(name)))
+        await _drop(conn, server_dsn, name)
     return is_there is not None
 
 
@@ -77,6 +84,17 @@ async def rename(server_dsn: str, pairs: Sequence[tuple[str, str]]) -> None:
             raise OperatorError(
                 f"the databases keep their names: {error.diag.message_primary}", remedy="nothing changed; say it again"
             ) from error
+
+
+async def _drop(conn: Connection, server_dsn: str, name: str) -> None:
+    """Not `with (force)`: that is refused to a role that is no superuser while an autovacuum is at work inside."""
+    try:
+        async with _emptying(server_dsn, [name]):
+            await conn.execute(sql.SQL("drop database if exists {}").format(sql.Identifier(name)))
+    except errors.ObjectInUse as error:
+        raise OperatorError(
+            f"the database {name} stays: {error.diag.message_primary}", remedy="nothing changed; say it again"
+        ) from error
 
 
 @contextlib.asynccontextmanager
