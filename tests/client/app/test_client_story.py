@@ -5,6 +5,7 @@ import re
 from collections.abc import Sequence
 from datetime import UTC, datetime, time, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from playwright.sync_api import Page, expect
 
@@ -110,7 +111,8 @@ def _look_at_the_calendar(owner: Page, title: str) -> None:
 
 def _measure(stage: Stage, rows: Sequence[dict[str, Any]]) -> datetime:
     """The daily run of the next morning, on which each network has counted so much."""
-    morning = datetime.combine(datetime.now(UTC).date() + timedelta(days=1), time(6, tzinfo=UTC))
+    day = datetime.now(ZoneInfo("Africa/Johannesburg")).date()  # the client's, in which it was published
+    morning = datetime.combine(day + timedelta(days=1), time(6, tzinfo=UTC))
     stage.system.sandbox.settings(social_clock_ahead_seconds=(morning - datetime.now(UTC)).total_seconds())
     for row in rows:
         stage.system.sandbox.social_numbers(row["platform_post_id"], views=1200, reactions=36)
