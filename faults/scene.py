@@ -24,7 +24,7 @@ import httpx
 import psutil
 
 from draggonnb_pipelines.resources.embedded_postgres import embedded_server
-from draggonnb_pipelines.resources.stack import Stack, open_stack
+from draggonnb_pipelines.resources.stack import open_stack
 from faults.postgres import Postgres
 from faults.telling import new_text
 from faults.work import CLIENTS, Work
@@ -264,6 +264,3 @@ def open_scene(**environment: str) -> Iterator[Scene]:
                 yield scene
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-
-
-__all__ = ["AGENCY", "Scene", "Stack", "open_scene"]

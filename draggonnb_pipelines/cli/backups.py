@@ -5,9 +5,9 @@ Does not live here: what each of them does (`workflows/operations`), the surface
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol
 
 import typer
 from rich.progress import (
@@ -23,15 +23,14 @@ from rich.progress import (
 from draggonnb_pipelines.cli.inbox import operator
 from draggonnb_pipelines.cli.installation import open_installation
 from draggonnb_pipelines.cli.screen import cell, console, table
-from draggonnb_pipelines.cli.session import installation
+from draggonnb_pipelines.cli.session import run_on_stack
 from draggonnb_pipelines.errors import OperatorError
-from draggonnb_pipelines.resources.stack import Stack, open_stack
+from draggonnb_pipelines.resources.stack import Stack
 from draggonnb_pipelines.settings import load_settings
 from draggonnb_pipelines.workflows.operations import backups, drills, restores, server_restores
 from draggonnb_pipelines.workflows.operations.backup_sources import BACKUPS, MASTER
 from draggonnb_pipelines.workflows.operations.erasure_slips import ReadBack
 
-T = TypeVar("T")
 _STYLES = {"done": "green", "failed": "red", "running": "yellow"}
 
 
@@ -53,7 +52,7 @@ def create(slugs: list[str], *, everything: bool, master: bool) -> None:
     wanted = None if everything else slugs
 
     with _bar("backing up") as (on_start, on_done):
-        done = _run(
+        done = run_on_stack(
             lambda stack: backups.back_up_all(
                 stack, wanted, with_master=everything or master, by=_by(), on_start=on_start, on_done=on_done
             )
@@ -69,7 +68,7 @@ def show_backups(slug: str | None, limit: int) -> None:
         async with stack.master.connection() as conn:
             return [row async for row in BACKUPS.list_backups(conn, slug=slug, row_limit=limit)]
 
-    found = _run(rows)
+    found = run_on_stack(rows)
     columns = ("database of", "taken (UTC)", "state", "rows", "bytes", "took", "file or reason")
     shown = table(*columns, unbroken=columns[:6])
     for row in found:
@@ -89,7 +88,7 @@ def restore(slug: str, *, at: datetime | None, into: str | None, yes: bool) -> N
     columns = (SpinnerColumn(), TextColumn("{task.description}"), DownloadColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console()) as progress:
         task = progress.add_task(f"restoring {slug}", total=None)
-        done = _run(
+        done = run_on_stack(
             lambda stack: restores.restore_tenant(
                 stack, slug, by=_by(), at=moment, into=into, on_bytes=lambda size: progress.advance(task, size)
             )
@@ -127,7 +126,7 @@ def verify(slugs: list[str] | None) -> None:
         OperatorError: one is broken or missing.
     """
     with _bar("reading") as (_, on_done):
-        done = _run(lambda stack: backups.verify(stack, slugs, on_done=on_done))
+        done = run_on_stack(lambda stack: backups.verify(stack, slugs, on_done=on_done))
     _show_files(done)
     _refuse_faults(done, "not sound", "draggonnb backup create; older files: draggonnb backup list")
 
@@ -139,7 +138,7 @@ def drill(slugs: list[str] | None) -> None:
         OperatorError: one did not come back as it was.
     """
     with _bar("restoring") as (on_start, on_done):
-        done = _run(lambda stack: drills.drill(stack, slugs, on_start=on_start, on_done=on_done))
+        done = run_on_stack(lambda stack: drills.drill(stack, slugs, on_start=on_start, on_done=on_done))
     columns = ("database of", "age of the backup", "tables", "rows", "bytes", "took", "verdict")
     shown = table(*columns, unbroken=columns[:6])
     for one in done:
@@ -154,7 +153,7 @@ def drill(slugs: list[str] | None) -> None:
 def drop_old(slug: str, *, yes: bool) -> None:
     """Drop what a restore put aside."""
     _confirm(slug, "the database from before its restore is dropped for ever", yes=yes)
-    name = _run(lambda stack: restores.drop_old(stack, slug, by=_by()))
+    name = run_on_stack(lambda stack: restores.drop_old(stack, slug, by=_by()))
     console().print(cell(f"{name} is dropped", "green"))
 
 
@@ -214,15 +213,6 @@ def _bar(description: str) -> Iterator[tuple[Callable[[int], None], Callable[[_O
             progress.update(task, advance=1, description=f"{description}: {outcome.name}")
 
         yield on_start, on_done
-
-
-def _run(work: Callable[[Stack], Awaitable[T]]) -> T:
-    async def opened() -> T:
-        async with open_stack(settings) as stack:
-            return await work(stack)
-
-    with installation() as settings:
-        return asyncio.run(opened())
 
 
 def _refuse_faults(done: Sequence[_Outcome], what: str, remedy: str) -> None:

@@ -13,13 +13,13 @@ import typer
 
 from draggonnb_pipelines.cli.inbox import operator
 from draggonnb_pipelines.cli.screen import cell, console, table
-from draggonnb_pipelines.cli.session import installation
+from draggonnb_pipelines.cli.session import run_on_stack
 from draggonnb_pipelines.domain.contact_details import Unusable
 from draggonnb_pipelines.domain.organizations import Organization
 from draggonnb_pipelines.domain.persons import Identity, identity_of
 from draggonnb_pipelines.domain.submissions import ConsentPurpose
 from draggonnb_pipelines.errors import OperatorError, TenantUnavailable
-from draggonnb_pipelines.resources.stack import Stack, open_stack
+from draggonnb_pipelines.resources.stack import Stack
 from draggonnb_pipelines.workflows.operations.consents import ORGANIZATIONS, Said, consents_of, record_consent
 from draggonnb_pipelines.workflows.operations.person_certificate import as_markdown, write_certificate
 from draggonnb_pipelines.workflows.operations.person_erasure import Survey, erase_person, survey
@@ -41,7 +41,7 @@ def find(address: str, slug: str | None) -> None:
     async def look(stack: Stack) -> list[tuple[Organization, Survey]]:
         return await _each(stack, slug, lambda one: survey(stack, one, identity))
 
-    _show([(one, seen) for one, seen in _run(look) if seen.erasable or seen.kept])
+    _show([(one, seen) for one, seen in run_on_stack(look) if seen.erasable or seen.kept])
 
 
 def export(address: str, slug: str | None) -> None:
@@ -62,7 +62,7 @@ def export(address: str, slug: str | None) -> None:
             )  # fmt: skip
         return written
 
-    written = _run(write)
+    written = run_on_stack(write)
     shown = table("file", "rows", unbroken=("file",))
     for one in written.files:
         shown.add_row(cell(one["file"]), cell(one["rows"]))
@@ -94,7 +94,7 @@ def erase(address: str, slug: str | None, *, yes: bool) -> None:
                 missing[organization.slug] = error.message if isinstance(error, OperatorError) else error.reason
         return certificates, missing
 
-    certificates, missing = _run(forget)
+    certificates, missing = run_on_stack(forget)
     if not certificates and not missing:
         console().print(cell("nothing is held of this person", "green"))
     for certificate in certificates:
@@ -115,7 +115,7 @@ def show_consents(address: str, slug: str) -> None:
         [organization] = await organizations_known(stack, slug)
         return await consents_of(stack, organization, identity)
 
-    rows = _run(read)
+    rows = run_on_stack(read)
     if not rows:
         console().print(cell("nothing was agreed to and nothing withdrawn", "yellow"))
         return
@@ -138,7 +138,7 @@ def record(address: str, slug: str, purpose: ConsentPurpose, said: Said, wording
         [organization] = await organizations_known(stack, slug)
         return await record_consent(stack, organization, identity, purpose, said, wording=wording, by=_by())
 
-    is_new = _run(write)
+    is_new = run_on_stack(write)
     console().print(cell(f"{purpose}: {said}" if is_new else f"{purpose}: was {said} already", "green"))
 
 
@@ -149,15 +149,6 @@ def _identity(address: str) -> Identity:
         raise OperatorError(
             f"what was typed {error}", remedy="one address, such as name@company.co.za or +27821234567"
         ) from error
-
-
-def _run(work: Callable[[Stack], Awaitable[T]]) -> T:
-    async def opened() -> T:
-        async with open_stack(settings) as stack:
-            return await work(stack)
-
-    with installation() as settings:
-        return asyncio.run(opened())
 
 
 async def _each(

@@ -3,9 +3,11 @@
 Does not live here: starting the database server and finding the keys (`installation.py`).
 """
 
+import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeVar
 
 from draggonnb_pipelines.cli.installation import open_installation
 from draggonnb_pipelines.domain.organizations import Organization
@@ -16,7 +18,11 @@ from draggonnb_pipelines.resources.vault import Vault
 from draggonnb_pipelines.settings import Settings, load_settings
 from draggonnb_pipelines.sql import MASTER_MIGRATIONS, load_queries
 
+if TYPE_CHECKING:
+    from draggonnb_pipelines.resources.stack import Stack
+
 ORGANIZATIONS = load_queries("organizations")
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -59,6 +65,18 @@ def installation(*, try_keys: bool = True) -> Iterator[Settings]:
                 remedy="draggonnb migrate",
             )
         yield opened
+
+
+def run_on_stack(work: Callable[["Stack"], Awaitable[T]]) -> T:
+    """Run a verb that needs the vendors' clients too, on a stack that is opened for it; what it returns."""
+    from draggonnb_pipelines.resources.stack import open_stack  # a quarter of a second that other verbs are spared
+
+    async def run(settings: Settings) -> T:
+        async with open_stack(settings) as stack:
+            return await work(stack)
+
+    with installation() as settings:
+        return asyncio.run(run(settings))
 
 
 @contextlib.asynccontextmanager

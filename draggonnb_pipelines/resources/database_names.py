@@ -14,7 +14,7 @@ from draggonnb_pipelines.errors import OperatorError
 from draggonnb_pipelines.resources.postgres import Connection, dsn_for, long_connection
 
 # Those whom our role may send away; Postgres itself ends an autovacuum, and to ask for more is refused as a whole.
-_SEND_AWAY = """
+SEND_AWAY = """
     select pg_terminate_backend(pid) from pg_stat_activity
     where datname = any(%s) and pid <> pg_backend_pid() and backend_type = 'client backend'
       and pg_has_role(usesysid, 'usage')
@@ -116,7 +116,7 @@ async def _emptying(server_dsn: str, names: list[str]) -> AsyncIterator[None]:
 
 async def _send_away(conn: Connection, names: list[str]) -> None:
     while True:
-        await conn.execute(_SEND_AWAY, [names])
+        await conn.execute(SEND_AWAY, [names])
         await asyncio.sleep(_SEND_AWAY_EVERY_SECONDS)
 
 

@@ -18,6 +18,7 @@ from psycopg import errors, sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from draggonnb_pipelines.errors import OperatorError
+from draggonnb_pipelines.resources.database_names import SEND_AWAY
 from draggonnb_pipelines.resources.schema_history import (
     Connection,
     Migration,
@@ -136,7 +137,7 @@ def drop_tenant_database(server_dsn: str, name: str, organization_id: UUID) -> b
     organizations is nobody's: what filled it was killed.
 
     Raises:
-        OperatorError: the database says that it is another organization's.
+        OperatorError: the database says that it is another organization's, or somebody would not leave it.
     """
     with _maintenance(server_dsn) as conn:
         if not _exists(conn, name):
@@ -148,7 +149,14 @@ def drop_tenant_database(server_dsn: str, name: str, organization_id: UUID) -> b
             raise OperatorError(
                 f"database {name} belongs to organization {owners[0][0]}", remedy="nothing was dropped: look into it"
             )
-        conn.execute(sql.SQL("drop database if exists {} with (force)").format(sql.Identifier(name)))
+        conn.execute(SEND_AWAY, [[name]])
+        try:
+            conn.execute(sql.SQL("drop database if exists {}").format(sql.Identifier(name)))
+        except errors.ObjectInUse as error:
+            raise OperatorError(
+                f"database {name} stays: {error.diag.message_detail or error.diag.message_primary}",
+                remedy="say it again when nobody is connected to it",
+            ) from error
     return True
 
 

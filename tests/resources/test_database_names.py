@@ -12,6 +12,7 @@ from psycopg.sql import SQL, Identifier
 
 from draggonnb_pipelines.errors import OperatorError
 from draggonnb_pipelines.resources.database_names import create_empty, databases, drop, rename
+from draggonnb_pipelines.resources.migrations import drop_tenant_database
 from draggonnb_pipelines.resources.postgres import dsn_for
 
 
@@ -133,5 +134,24 @@ async def test_somebody_who_would_not_leave_is_said_and_the_names_stay(postgres_
 
     assert {name for name in await databases(ours) if name.startswith(stem)} == {stem}
     await drop(postgres_dsn, stem)  # the superuser's session may be about to end still
+    with psycopg.connect(postgres_dsn, autocommit=True) as conn:
+        conn.execute(SQL("drop role {}").format(Identifier(stem)))
+
+
+async def test_a_tenants_database_too_is_dropped_by_a_role_that_is_no_superuser(postgres_dsn: str, stem: str):
+    with psycopg.connect(postgres_dsn, autocommit=True) as conn:
+        conn.execute(SQL("create role {} login createdb password 'x'").format(Identifier(stem)))
+    ours = make_conninfo(postgres_dsn, user=stem, password="x")
+    await create_empty(ours, stem)
+
+    async with await psycopg.AsyncConnection.connect(dsn_for(ours, stem)):
+        async with await psycopg.AsyncConnection.connect(dsn_for(postgres_dsn, stem)):
+            with pytest.raises(OperatorError, match=f"database {stem} stays: There is 1 other session"):
+                await asyncio.to_thread(drop_tenant_database, ours, stem, uuid.uuid4())
+        async with await psycopg.AsyncConnection.connect(dsn_for(ours, stem)):
+            is_dropped = await asyncio.to_thread(drop_tenant_database, ours, stem, uuid.uuid4())
+
+    assert is_dropped
+    assert stem not in await databases(postgres_dsn)
     with psycopg.connect(postgres_dsn, autocommit=True) as conn:
         conn.execute(SQL("drop role {}").format(Identifier(stem)))
