@@ -6,7 +6,7 @@ BIN := .venv/bin
 export PATH := $(PATH):/usr/sbin:/sbin
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev demo up client test test-client test-deploy test-kill test-kill-clients test-kill-reports chaos check audit fmt bench faults screenshots client-screenshots client-template clean
+.PHONY: help setup setup-dev demo up client test test-client test-deploy test-celery test-chart test-kill test-kill-clients test-kill-reports chaos check audit fmt bench bench-tenants faults screenshots client-screenshots client-template clean
 
 help: ## list the verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-17s %s\n", $$1, $$2 }' Makefile
@@ -31,6 +31,10 @@ test-client: setup-dev ## the client's app: types, lint, units, build, and peopl
 
 test-deploy: setup-dev ## two releases installed, one upgraded while webhooks come in: none is lost; about four minutes
 	@$(BIN)/python -m pytest -m deploy tests/deploy $(ARGS)
+
+test-chart: setup-dev ## the official Helm chart rendered with our values; needs uv and DRAGGONNB_DAGSTER_CHART; 350 MB
+	uv sync --inexact --group dev --group chart
+	@$(BIN)/python -m pytest -m chart tests/deploy/test_kubernetes.py $(ARGS)
 
 test-kill: setup-dev ## the full kill test: 200 leads, 30 SIGKILLs, about six minutes
 	@$(BIN)/python -m pytest -m kill -s tests/stories/test_lead_kills.py $(ARGS)
@@ -60,6 +64,9 @@ fmt: setup-dev ## format, and repair what lint can repair
 
 bench: setup-dev ## the benchmarks; tables on the screen, JSON beside them
 	@$(BIN)/python -m benchmarks $(ARGS)
+
+bench-tenants: setup-dev ## a day of N clients in fast motion, everything counted; N=1000 takes more than an hour
+	@$(BIN)/python -m benchmarks tenants $(N)
 
 faults: setup-dev ## faults injected into the running stack, and what it said of each; ARGS="--list", names, --write
 	@$(BIN)/python -m faults $(ARGS)

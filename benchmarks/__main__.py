@@ -1,5 +1,5 @@
-"""`python -m benchmarks [tick] [ingest] [burst] [publish] [provision] [analytics] [backfill] [drill]`: all without a
-name.
+"""`python -m benchmarks [tick] [ingest] [burst] [publish] [provision] [analytics] [backfill] [drill] [tenants [N]]
+[fairness [N...]] [growth [CLIENTSxDAYS...]]`: all without a name. Numbers after a name are that benchmark's sizes.
 
 Writes docs/benchmarks.md."""
 
@@ -8,15 +8,33 @@ import sys
 
 from benchmarks.server import write_page
 
-NAMES = ("tick", "ingest", "burst", "publish", "provision", "analytics", "backfill", "drill")
+NAMES = (
+    "tick",
+    "ingest",
+    "burst",
+    "publish",
+    "provision",
+    "analytics",
+    "backfill",
+    "drill",
+    "tenants",
+    "fairness",
+    "growth",
+    "model",
+)
 
 
 def main(arguments: list[str]) -> None:
-    chosen = arguments or list(NAMES)
-    for name in chosen:
-        if name not in NAMES:
-            raise SystemExit(f"no benchmark {name!r}; there are {', '.join(NAMES)}")
-        importlib.import_module(f"benchmarks.{name}").main([])
+    chosen: list[tuple[str, list[str]]] = [] if arguments else [(name, []) for name in NAMES]
+    for argument in arguments:
+        if argument in NAMES:
+            chosen.append((argument, []))
+        elif chosen and argument[0].isdigit():
+            chosen[-1][1].append(argument)
+        else:
+            raise SystemExit(f"no benchmark {argument!r}; there are {', '.join(NAMES)}")
+    for name, sizes in chosen:
+        importlib.import_module(f"benchmarks.{name}").main(sizes)
     write_page()
 
 

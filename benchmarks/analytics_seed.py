@@ -26,7 +26,7 @@ EMPTIED = (
     "weekly_reports, analytics_snapshots, platform_metrics, publish_attempts, content_queue, social_posts, "
     "social_accounts"
 )
-YOUNGEST = timedelta(hours=8)
+YOUNGEST, OLDEST = timedelta(hours=8), timedelta(days=6)
 # Connections at once, to fill and to put posts on timelines.
 AT_ONCE = 8
 _IDS = UUID("7e0a1f9c-6a55-4b8e-9d0b-5f1d8b1c3a77")
@@ -60,9 +60,7 @@ class PublicPost:
     at: datetime
 
 
-def posts_of(
-    client: Organization, count: int, now: datetime, *, oldest: timedelta = timedelta(days=6)
-) -> list[PublicPost]:
+def posts_of(client: Organization, count: int, now: datetime, *, oldest: timedelta = OLDEST) -> list[PublicPost]:
     """So many posts, which take turns on the four networks and lie evenly between the oldest's age and 8 hours."""
     posts = []
     for number in range(count):
@@ -106,7 +104,14 @@ def fill_all(settings: Settings, clients: Sequence[Organization], posts_each: in
         conn.execute("checkpoint")
 
 
-def make_public(sandbox_url: str, clients: Sequence[Organization], posts_each: int, now: datetime) -> None:
+def make_public(
+    sandbox_url: str,
+    clients: Sequence[Organization],
+    posts_each: int,
+    now: datetime,
+    *,
+    oldest: timedelta = OLDEST,
+) -> None:
     """The posts on the sandbox's timelines."""
     threads = threading.local()
 
@@ -118,4 +123,6 @@ def make_public(sandbox_url: str, clients: Sequence[Organization], posts_each: i
         threads.session.post(f"{sandbox_url}/_sandbox/social_posts", json=body, timeout=10).raise_for_status()
 
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        list(pool.map(publish, (post for client in clients for post in posts_of(client, posts_each, now))))
+        list(
+            pool.map(publish, (post for client in clients for post in posts_of(client, posts_each, now, oldest=oldest)))
+        )

@@ -106,23 +106,23 @@ def _report(
     posted_seconds: float,
     wall_seconds: float,
 ) -> None:
-    waits = _waits(system, slugs)
+    took = waits(system, slugs)
     runs = system.dagster("select status, count(*) as n from runs where pipeline_name = 'qualify_leads' group by 1")
     answered = [seconds * 1000 for _, seconds in answers]
     figures = {
         "leads posted": LEADS,
         "answered 202": _statuses(answers)[202],
         "posted in, s": posted_seconds,
-        "answer p50, ms": _percentile(answered, 50),
-        "answer p95, ms": _percentile(answered, 95),
-        "leads analysed": len(waits["analysed"]),
-        "leads notified": len(waits["notified"]),
+        "answer p50, ms": percentile(answered, 50),
+        "answer p95, ms": percentile(answered, 95),
+        "leads analysed": len(took["analysed"]),
+        "leads notified": len(took["notified"]),
         "runs": sum(row["n"] for row in runs),
         "wall time, s": wall_seconds,
-        "webhook to analysis p50, s": _percentile(waits["analysed"], 50),
-        "webhook to analysis p95, s": _percentile(waits["analysed"], 95),
-        "webhook to notified p50, s": _percentile(waits["notified"], 50),
-        "webhook to notified p95, s": _percentile(waits["notified"], 95),
+        "webhook to analysis p50, s": percentile(took["analysed"], 50),
+        "webhook to analysis p95, s": percentile(took["analysed"], 95),
+        "webhook to notified p50, s": percentile(took["notified"], 50),
+        "webhook to notified p95, s": percentile(took["notified"], 95),
     }
     kinds = costs.by_kind()
     total = sum(cost.cpu_seconds for cost in kinds.values())
@@ -140,7 +140,7 @@ def _report(
     report("burst", f"{LEADS} leads for {ORGANIZATIONS} organizations in {SECONDS:.0f} s", ["", "value"], rows, data)
 
 
-def _waits(system: System, slugs: Sequence[str]) -> dict[str, list[float]]:
+def waits(system: System, slugs: Sequence[str]) -> dict[str, list[float]]:
     """Seconds from the webhook to each effect, for every lead that has it."""
     received = {
         row["lead_id"]: row["received_at"]
@@ -157,5 +157,5 @@ def _statuses(answers: list[tuple[int, float]]) -> Counter[int]:
     return Counter(status for status, _ in answers)
 
 
-def _percentile(values: list[float], percent: int) -> Any:
+def percentile(values: list[float], percent: int) -> Any:
     return quantiles(values, n=100, method="inclusive")[percent - 1] if len(values) > 1 else None

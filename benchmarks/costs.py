@@ -18,6 +18,7 @@ from tests.stories.system import System
 SAMPLE_SECONDS = 0.5
 WORKERS = "run worker"
 POSTGRES = "postgres"
+SANDBOX = "sandbox"
 _MIB = 1024 * 1024
 
 
@@ -38,6 +39,8 @@ class Costs:
         }
         self._postmaster = _postmaster(system)
         self._peaks: dict[str, float] = {}
+        self._by_worker: dict[int, float] = {}
+        self._workers_before: dict[int, float] = {}
         self._before: dict[str, float] = {}
         self._after: dict[str, float] = {}
         self._ended = threading.Event()
@@ -45,6 +48,7 @@ class Costs:
 
     def __enter__(self) -> Self:
         self._before = self._cpu()
+        self._workers_before = {one.pid: used(one) for one in self._own["code server"].children()}
         self._sampler.start()
         return self
 
@@ -58,6 +62,19 @@ class Costs:
     def by_kind(self) -> dict[str, Cost]:
         return {kind: Cost(self._after[kind] - self._before[kind], self._peaks.get(kind, 0.0)) for kind in self._after}
 
+    def by_worker(self) -> dict[int, float]:
+        """CPU seconds of each run worker that was seen, by its process id, without its last half second."""
+        before = self._workers_before
+        return {pid: seconds - before.get(pid, 0.0) for pid, seconds in self._by_worker.items()}
+
+    def shares_now(self) -> dict[str, float]:
+        """MiB of memory of all processes of each kind; what several share is counted once (PSS). Linux only."""
+        found: dict[str, float] = {}
+        for kind, process in self._living():
+            with contextlib.suppress(psutil.Error):
+                found[kind] = found.get(kind, 0.0) + process.memory_full_info().pss / _MIB
+        return found
+
     def _cpu(self) -> dict[str, float]:
         """CPU seconds so far. What the code server's and Postgres' children used counts as theirs, ended or not."""
         seconds = {name: used(process) for name, process in self._own.items()}
@@ -70,6 +87,8 @@ class Costs:
             for kind, process in self._living():
                 with contextlib.suppress(psutil.NoSuchProcess):
                     self._peaks[kind] = max(self._peaks.get(kind, 0.0), process.memory_info().rss / _MIB)
+                    if kind == WORKERS:
+                        self._by_worker[process.pid] = used(process)
 
     def _living(self) -> Iterator[tuple[str, psutil.Process]]:
         yield from self._own.items()

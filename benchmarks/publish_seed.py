@@ -37,21 +37,23 @@ select * from unnest(%(ids)s::uuid[], %(platforms)s::text[], %(external_ids)s::t
 _POSTS = """
 with given as (
     select * from unnest(%(ids)s::uuid[], %(texts)s::text[], %(platforms)s::text[], %(payloads)s::jsonb[],
-                         %(fingerprints)s::text[]) as g (id, content, platform_id, payload, fingerprint)
+                         %(fingerprints)s::text[], %(moments)s::timestamptz[])
+        as g (id, content, platform_id, payload, fingerprint, due_at)
 ), posts as (
     insert into social_posts (id, content, variants, media, platform_ids, status, scheduled_for, content_hash)
     select id, content, jsonb_build_object(platform_id, jsonb_build_object('text', content)), payload -> 'media',
-           array[platform_id], 'scheduled', %(due_at)s, ''
+           array[platform_id], 'scheduled', due_at, ''
     from given
 ), counter as (
     insert into usage_counters (metric, period_start, period_end, reserved)
     select 'posts_monthly', %(month)s, %(next_month)s, count(*) from given
+    on conflict (metric, period_start) do update set reserved = usage_counters.reserved + excluded.reserved
 ), held as (
     insert into usage_reservations (metric, period_start, amount, key, expires_at)
     select 'posts_monthly', %(month)s, 1, 'posts_monthly:post:' || id, now() + interval '30 days' from given
 )
 insert into content_queue (id, post_id, platform_id, account_id, revision, publish_at, due_at, payload, fingerprint)
-select g.id, g.id, g.platform_id, a.id, 1, %(due_at)s, %(due_at)s, g.payload, g.fingerprint
+select g.id, g.id, g.platform_id, a.id, 1, g.due_at, g.due_at, g.payload, g.fingerprint
 from given g join social_accounts a on a.platform_id = g.platform_id
 """
 
@@ -79,7 +81,7 @@ def seed(settings: Settings, clients: Sequence[Organization], posts_each: int, d
         with psycopg.connect(dsn_for(settings.dsn, client.database_name)) as conn:
             conn.execute(f"truncate {EMPTIED} cascade")
             connect_accounts(conn, vault, client)
-            conn.execute(_POSTS, _posts(client, range(position, position + posts_each), due_at))
+            queue_posts(conn, client, range(position, position + posts_each), [due_at] * posts_each)
     with psycopg.connect(settings.dsn) as conn:
         conn.execute("truncate publishing_agenda, app_quotas")
         conn.execute(
@@ -88,6 +90,15 @@ def seed(settings: Settings, clients: Sequence[Organization], posts_each: int, d
         )
     with psycopg.connect(settings.dsn, autocommit=True) as conn:
         conn.execute("checkpoint")
+
+
+def queue_posts(
+    conn: psycopg.Connection, client: Organization, numbers: range, moments: Sequence[datetime]
+) -> list[str]:
+    """A post of each number, due at its moment, on the network whose turn it is; their texts. All of one month."""
+    values = _posts(client, numbers, moments)
+    conn.execute(_POSTS, values)
+    return values["texts"]
 
 
 def connect_accounts(conn: psycopg.Connection, vault: Vault, client: Organization) -> None:
@@ -111,10 +122,10 @@ def _accounts(vault: Vault, client: Organization) -> dict[str, list[Any]]:
     return {"ids": ids, "platforms": list(PLATFORMS), "external_ids": external_ids, "credentials": sealed}
 
 
-def _posts(client: Organization, numbers: range, due_at: datetime) -> dict[str, Any]:
+def _posts(client: Organization, numbers: range, moments: Sequence[datetime]) -> dict[str, Any]:
     platforms = [PLATFORMS[number % len(PLATFORMS)] for number in numbers]
     texts = [WORDS.format(number=number, slug=client.slug) for number in numbers]
-    month, next_month = month_of(due_at.date())
+    month, next_month = month_of(moments[0].date())
     return {
         "ids": [uuid5(_IDS, text) for text in texts],
         "texts": texts,
@@ -124,7 +135,7 @@ def _posts(client: Organization, numbers: range, due_at: datetime) -> dict[str, 
             for text, platform in zip(texts, platforms, strict=True)
         ],
         "fingerprints": [fingerprint(text) for text in texts],
-        "due_at": due_at,
+        "moments": list(moments),
         "month": month,
         "next_month": next_month,
     }

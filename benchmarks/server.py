@@ -59,7 +59,10 @@ def environment(settings: Settings) -> dict[str, str]:
 def report(
     name: str, title: str, columns: Sequence[str], rows: Sequence[Sequence[object]], data: Mapping[str, Any]
 ) -> None:
-    """Print the table and write it with the figures behind it to `results/<name>.json`, with machine and date."""
+    """Print the table and write it with the figures behind it to `results/<name>.json`, with machine and date.
+
+    `command` among the figures is what the page names, where it was given more than the benchmark's name.
+    """
     cells = [[f"{cell:,.2f}" if isinstance(cell, float) else str(cell) for cell in row] for row in rows]
     table = Table(title=title, title_justify="left")
     for column in columns:
@@ -86,9 +89,8 @@ def write_page() -> None:
         result = json.loads(file.read_text())
         table, on = result["table"], result["on"]
         parts.append(f"## {table['title']}\n")
-        parts.append(
-            f"`python -m benchmarks {result['benchmark']}`, {result['at']}, {on['cores']} cores {on['machine']},"
-        )
+        command = result.get("command", f"python -m benchmarks {result['benchmark']}")
+        parts.append(f"`{command}`, {result['at']}, {on['cores']} cores {on['machine']},")
         parts.append(f"Python {on['python']}.\n")
         parts.append("| " + " | ".join(table["columns"]) + " |")
         parts.append("|---" * len(table["columns"]) + "|")

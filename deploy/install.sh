@@ -56,7 +56,7 @@ install_units() {
     install -D -m 0644 "$SOURCE/deploy/tmpfiles.conf" /etc/tmpfiles.d/draggonnb.conf
     ln -sfn "$PREFIX/current/deploy/draggonnb" /usr/local/bin/draggonnb
     "$SYSTEMCTL" enable --quiet draggonnb.target draggonnb-api.socket draggonnb-watch.timer \
-        draggonnb-{api,code,daemon,web,view,sandbox}.service
+        draggonnb-{api,code,daemon,worker,web,view,sandbox}.service
 }
 
 # Only over Debian's own example or an earlier one of ours.
@@ -98,5 +98,5 @@ switch_to "$id"
 install_units
 install_caddyfile
 "$SYSTEMCTL" restart systemd-journald
-"$SYSTEMCTL" start draggonnb.target draggonnb-{code,daemon,web,view,sandbox,api}.service
+"$SYSTEMCTL" start draggonnb.target draggonnb-{code,daemon,worker,web,view,sandbox,api}.service
 say "release $id runs; check it: draggonnb doctor"

@@ -147,13 +147,18 @@ copy_units() {
 
 # Services see the file system read-only but for their state: runs may write to DRAGGONNB_BACKUP_DIR too, if it is set.
 allow_backups() {
-    local folder file=/etc/systemd/system/draggonnb-code.service.d/backups.conf
+    local folder unit file
     folder=$(setting 'settings.backup_dir.absolute() if settings.backup_dir else ""') || return 1
-    rm -f "$file"
-    [ -n "$folder" ] || return 0
-    [ -d "$folder" ] || install -d -m 0700 -o draggonnb -g draggonnb "$folder" || return 1
-    mkdir -p "$(dirname "$file")" || return 1
-    backup_drop_in "$folder" >"$file"
+    if [ -n "$folder" ] && [ ! -d "$folder" ]; then
+        install -d -m 0700 -o draggonnb -g draggonnb "$folder" || return 1
+    fi
+    for unit in draggonnb-code draggonnb-worker; do
+        file=/etc/systemd/system/$unit.service.d/backups.conf
+        rm -f "$file"
+        [ -n "$folder" ] || continue
+        mkdir -p "$(dirname "$file")" || return 1
+        backup_drop_in "$folder" >"$file" || return 1
+    done
 }
 
 # With a minus, so that a disk that is not mounted costs the backups and not everything.

@@ -38,7 +38,7 @@ restart_all() {
     "$SYSTEMCTL" restart draggonnb-code.service || return 1
     wait_until 60 "the code server answers" \
         as_service "$PREFIX/current/.venv/bin/dagster" api grpc-health-check --socket "$socket" || return 1
-    "$SYSTEMCTL" try-restart draggonnb-web.service draggonnb-view.service draggonnb-sandbox.service || return 1
+    "$SYSTEMCTL" try-restart draggonnb-{worker,web,view,sandbox}.service || return 1
     "$SYSTEMCTL" start draggonnb-daemon.service draggonnb-watch.timer
 }
 

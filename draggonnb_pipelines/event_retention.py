@@ -1,8 +1,8 @@
 """What Dagster forgets about old partitions. Open-source Dagster itself forgets ticks and nothing else.
 
 Lives here: the nightly prune of asset events in Dagster's own tables.
-Does not live here: run logs (deleted with their runs in the UI), and our own ledgers: those are the full truth about
-every organization and day, and nothing here touches them.
+Does not live here: runs and their logs (`run_retention.py`), and our own ledgers: those are the full truth about every
+organization and day, and nothing here touches them.
 """
 
 from dataclasses import dataclass
@@ -18,20 +18,24 @@ from draggonnb_pipelines.partitions import WINDOW_DAYS, window_start
 BATCH = 20_000
 
 # An asset's latest materialization and latest planned event always stay: Dagster takes from them how far its stored
-# partition status (asset_keys.cached_status_data) reaches, and shows them as the asset's last state.
+# partition status (asset_keys.cached_status_data) reaches, and shows them as the asset's last state. A plan is replaced
+# by a newer plan and by the materialization that it came to; one that came to nothing shows the partition as failed.
 _DOOMED_EVENTS = """
 create temporary table doomed_events as
 with partition_events as (
     select id, timestamp, partition,
            lead(id) over (partition by asset_key, dagster_event_type, partition order by id) as newer_id,
+           dagster_event_type = 'ASSET_MATERIALIZATION_PLANNED'
+               and id < max(id) filter (where dagster_event_type = 'ASSET_MATERIALIZATION')
+                        over (partition by asset_key, partition) as is_carried_out,
            max(id) over (partition by asset_key, dagster_event_type) as latest_id
     from event_logs
-    where asset_key is not null and partition is not null
+    where asset_key is not null
       and dagster_event_type in ('ASSET_MATERIALIZATION', 'ASSET_MATERIALIZATION_PLANNED', 'ASSET_OBSERVATION')
 )
 select id from partition_events
 where id <> latest_id
-  and ((newer_id is not null and timestamp < %(superseded_before)s)
+  and (((newer_id is not null or is_carried_out) and timestamp < %(superseded_before)s)
        or (partition ~ '^\\d{4}-\\d{2}-\\d{2}\\|' and left(partition, 10) < %(first_day)s))
 """
 
@@ -61,9 +65,10 @@ class Pruned:
 def prune_asset_events(dagster_pg_url: str, keep_days: int, *, now: datetime | None = None) -> Pruned:
     """Deletes asset events that no page of Dagster needs; safe while Dagster works, and when called twice.
 
-    Two kinds go: those older than `keep_days` that a newer event of the same asset and partition has replaced, and
-    all of partitions whose day has left the window. What a partition of the window shows (done, failed, missing)
-    stays as it is, by Dagster's stored status as well as by a rebuild of it from the events that are left.
+    Two kinds go: those older than `keep_days` that a newer event of the same asset and partition has replaced, plans
+    that were carried out among them, and all of partitions whose day has left the window. The first kind has events
+    without a partition too: Dagster plans one for each asset of a run. What a partition of the window shows (done,
+    failed, missing) stays as it is, by Dagster's stored status as well as by a rebuild of it from the events left.
     """
     now = now or datetime.now(UTC)
     bounds = {

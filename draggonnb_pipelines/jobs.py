@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -9,9 +10,10 @@ import dagster as dg
 
 from draggonnb_pipelines.assets import analytics, backups, billing, content_runs, provisioning
 from draggonnb_pipelines.assets.leads import CHAIN
-from draggonnb_pipelines.dagster_instance import PG_URL_VARIABLE
+from draggonnb_pipelines.dagster_instance import INCOMING, LONG, PG_URL_VARIABLE
 from draggonnb_pipelines.event_retention import prune_asset_events
 from draggonnb_pipelines.resources.bindings import MasterQueries, RunStack
+from draggonnb_pipelines.run_retention import prune_runs
 from draggonnb_pipelines.settings import load_settings
 from draggonnb_pipelines.tenant_events import to_dagster_metadata
 from draggonnb_pipelines.workflows.messages.message_requests import deliver_requests
@@ -26,7 +28,8 @@ from draggonnb_pipelines.workflows.tending import tend_clients
 INBOX_TAGS = {"dagster/max_retries": "0"}
 # New leads go before old ones; `dagster.yaml` lets one reprocessing run at a time.
 NEW_LEADS_TAGS = {**INBOX_TAGS, "dagster/priority": "10"}
-REPROCESSING_TAGS = {"dagster/max_retries": "0", "draggonnb/reprocessing": "leads"}
+REPROCESSING_TAGS = {"dagster/max_retries": "0", "draggonnb/reprocessing": "leads", LONG: "reprocessing"}
+RETENTION_TAGS = {**INBOX_TAGS, LONG: "retention"}
 
 
 def lead_config(**values: Any) -> dict[str, Any]:
@@ -119,7 +122,7 @@ set_up_clients = dg.define_asset_job(
     selection=dg.AssetSelection.groups(provisioning.GROUP).without_checks(),
     description="Everything a paid client gets, in ten steps. Launched by `paid_clients`; a client that stopped goes "
     "on by re-execution, or by materializing its partition.",
-    tags={**INBOX_TAGS, "dagster/max_runtime": "3600"},
+    tags={LONG: "set-up", **INBOX_TAGS, "dagster/max_runtime": "3600"},
     executor_def=dg.in_process_executor,
 )
 
@@ -134,7 +137,7 @@ collect_analytics = dg.define_asset_job(
     selection=dg.AssetSelection.assets("platform_metrics", "analytics_snapshots").without_checks(),
     description="Numbers of posts that are due, and the figures of the day before. Daily at 06:00 UTC for everybody, "
     "hourly and on request for who has something due; what failed is taken up again by the hourly run.",
-    tags={**INBOX_TAGS, "dagster/max_runtime": "3600"},
+    tags={LONG: "analytics", **INBOX_TAGS, "dagster/max_runtime": "3600"},
     executor_def=dg.in_process_executor,
 )
 
@@ -144,7 +147,7 @@ reprocess_snapshots = dg.define_asset_job(
     selection=dg.AssetSelection.assets("platform_metrics", "analytics_snapshots").without_checks(),
     description="Snapshots of chosen organizations (none: all) and days again, in one run and from stored rows: no "
     "platform is asked. Config: organizations, from_day, to_day.",
-    tags={"dagster/max_retries": "0", "draggonnb/reprocessing": "snapshots"},
+    tags={"dagster/max_retries": "0", "draggonnb/reprocessing": "snapshots", LONG: "reprocessing"},
     executor_def=dg.in_process_executor,
 )
 
@@ -153,7 +156,7 @@ report_weeks = dg.define_asset_job(
     selection=dg.AssetSelection.assets("weekly_reports", "agency_reports").without_checks(),
     description="The reports of the last complete week, of each client and of the agency. Launched by "
     "`weeks_to_report` once the snapshot of its Sunday is taken.",
-    tags={**INBOX_TAGS, "dagster/max_runtime": "3600"},
+    tags={LONG: "reports", **INBOX_TAGS, "dagster/max_runtime": "3600"},
     executor_def=dg.in_process_executor,
 )
 
@@ -194,7 +197,7 @@ def apply_waiting_statuses(context: dg.OpExecutionContext, stack: RunStack) -> N
         context.log.warning(f"the statuses of {slug} wait for the next run: {reason}")
 
 
-@dg.job(executor_def=dg.in_process_executor, tags=INBOX_TAGS)
+@dg.job(executor_def=dg.in_process_executor, tags={**INBOX_TAGS, INCOMING: "messages"})
 def apply_message_statuses() -> None:
     apply_waiting_statuses()
 
@@ -208,7 +211,7 @@ def deliver_asked_messages(context: dg.OpExecutionContext, stack: RunStack) -> N
         context.log.warning(f"the messages of {slug} wait for the next run: {reason}")
 
 
-@dg.job(executor_def=dg.in_process_executor, tags=INBOX_TAGS)
+@dg.job(executor_def=dg.in_process_executor, tags={**INBOX_TAGS, INCOMING: "messages"})
 def deliver_messages() -> None:
     deliver_asked_messages()
 
@@ -234,7 +237,7 @@ def tend_all_clients(context: dg.OpExecutionContext, stack: RunStack) -> None:
         context.log.warning(f"{slug}: {reason}")
 
 
-@dg.job(executor_def=dg.in_process_executor, tags=INBOX_TAGS)
+@dg.job(executor_def=dg.in_process_executor, tags={**INBOX_TAGS, LONG: "tending"})
 def look_after_clients() -> None:
     tend_all_clients()
 
@@ -248,17 +251,19 @@ def care_for_all_stacks(context: dg.OpExecutionContext, stack: RunStack) -> None
         context.log.warning(f"{slug}: {reason}")
 
 
-@dg.job(executor_def=dg.in_process_executor, tags=INBOX_TAGS)
+@dg.job(executor_def=dg.in_process_executor, tags={**INBOX_TAGS, LONG: "stacks"})
 def look_after_stacks() -> None:
     care_for_all_stacks()
 
 
-@dg.op(description="Deletes asset events that are older than the partitions' window; our ledger keeps the full truth.")
+@dg.op(description="Deletes asset events that no page needs, and old runs; our ledger keeps the full truth.")
 def prune_events(context: dg.OpExecutionContext, master: MasterQueries) -> None:
-    context.log.info(str(prune_asset_events(os.environ[PG_URL_VARIABLE], load_settings().asset_event_keep_days)))
+    settings, url = load_settings(), os.environ[PG_URL_VARIABLE]
+    context.log.info(str(prune_asset_events(url, settings.asset_event_keep_days)))
+    context.log.info(str(prune_runs(url, Path(context.instance.storage_directory()), settings.run_keep_days)))
 
 
-@dg.job(executor_def=dg.in_process_executor, description="Nightly: keeps Dagster's event log small and the UI quick.")
+@dg.job(executor_def=dg.in_process_executor, tags={LONG: "prune"}, description="Nightly: keeps Dagster's log small.")
 def prune_asset_history() -> None:
     prune_events()
 
@@ -273,7 +278,7 @@ def delete_what_is_over(context: dg.OpExecutionContext, stack: RunStack) -> None
         context.log.warning(f"{slug}: {reason}")
 
 
-@dg.job(executor_def=dg.in_process_executor, tags=INBOX_TAGS, description="Nightly: `domain/retention.py` at work.")
+@dg.job(executor_def=dg.in_process_executor, tags=RETENTION_TAGS, description="Nightly: `domain/retention.py` at work.")
 def keep_retention() -> None:
     delete_what_is_over()
 
@@ -282,7 +287,7 @@ back_up_databases = dg.define_asset_job(
     "back_up_databases",
     selection=dg.AssetSelection.assets(backups.tenant_backups),
     description="The master and every client, each as a sealed file. Nightly at 00:30 UTC; `draggonnb backup create`.",
-    tags={"dagster/max_retries": "0", "dagster/max_runtime": "14400"},
+    tags={LONG: "backup", "dagster/max_retries": "0", "dagster/max_runtime": "14400"},
     executor_def=dg.in_process_executor,
 )
 
@@ -290,6 +295,6 @@ drill_restores = dg.define_asset_job(
     "drill_restores",
     selection=dg.AssetSelection.assets(backups.restore_drill),
     description="Restores backups for trial, compares and times them. Weekly; `draggonnb backup drill` does everybody.",
-    tags={"dagster/max_retries": "0", "dagster/max_runtime": "14400"},
+    tags={LONG: "drill", "dagster/max_retries": "0", "dagster/max_runtime": "14400"},
     executor_def=dg.in_process_executor,
 )

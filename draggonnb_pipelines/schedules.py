@@ -9,6 +9,7 @@ from draggonnb_pipelines.canary_checks import canary_is_public
 from draggonnb_pipelines.checks import lead_checks
 from draggonnb_pipelines.jobs import (
     DAILY,
+    LONG,
     analytics_config,
     back_up_databases,
     billing_config,
@@ -139,7 +140,7 @@ stacks_hourly = _always_on(
 
 # Before the working day in South Africa, after PayFast has charged the day's cards.
 books_daily = _always_on(
-    "books_daily", keep_books, "0 4 * * *", run_config=billing_config(daily=True), tags={DAILY: "books"}
+    "books_daily", keep_books, "0 4 * * *", run_config=billing_config(daily=True), tags={DAILY: "books", LONG: "books"}
 )
 
 analytics_daily = _always_on(

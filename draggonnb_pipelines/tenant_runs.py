@@ -196,12 +196,14 @@ def _resource_keys(work: Callable[..., object]) -> list[str]:
 class _Pass:
     """One execution of a chain: what has failed so far, and what earlier runs of the group have done already.
 
-    `stopped` are the keys that no further step works on; `renewed` those of which an earlier step of this execution has
-    made something, so that what earlier runs have made of it later on is out of date.
+    `asked` are all its keys, with those that came while a step was at work; `stopped` those that no further step works
+    on; `renewed` those of which an earlier step of this execution has made something, so that what earlier runs have
+    made of it later on is out of date.
     """
 
     context: dg.AssetExecutionContext
     config: dg.Config | None
+    asked: set[PartitionKey] = field(default_factory=set)
     failed: dict[PartitionKey, tuple[str, str]] = field(default_factory=dict)
     stopped: set[PartitionKey] = field(default_factory=set)
     renewed: set[PartitionKey] = field(default_factory=set)
@@ -214,6 +216,7 @@ class _Pass:
         run = TenantRun(context.run.run_id, root_id, (), self.config, context.log, is_range, is_repeat)
         asked = [parse(key) for key in context.partition_keys] if is_range else self._call(keys, run)
         wanted = tuple(dict.fromkeys(asked))
+        self.asked.update(wanted)
         concerns = asked if isinstance(asked, Mapping) else {}
         before = materialized_by_run_group(context.instance, context.run) if is_repeat else {}
         for step in steps:
@@ -231,7 +234,7 @@ class _Pass:
             if todo or (wanted and not left and not is_range and not concerns):
                 yield from self._work_on(step, replace(run, keys=todo))
         if self.failed:
-            raise verdict(self.failed, total=len(wanted))
+            raise verdict(self.failed, total=len(self.asked))
 
     def _work_on(self, step: TenantStep, run: TenantRun[Any]) -> Iterator[Any]:
         """Plans the keys, runs the step, and turns its reports into events as they come."""
@@ -240,12 +243,17 @@ class _Pass:
             write_planned_events(self.context, step.spec.key, run.keys)
         answer = self._call(step.work, run)
         open_keys = dict.fromkeys(run.keys)
-        failed = waiting = 0
+        succeeded = failed = waiting = 0
         for report in [answer] if isinstance(answer, StepReport) else answer:
+            if newcomers := sorted(report.newcomers.difference(run.keys)):
+                write_planned_events(self.context, step.spec.key, newcomers)
+                open_keys |= dict.fromkeys(newcomers)
+                self.asked.update(newcomers)
             _refuse_strangers(step, report, open_keys)
             for key, done in report.done.items():
                 del open_keys[key]
                 self.renewed.add(key)
+                succeeded += 1
                 yield from self._events(step, key, done)
             for key, reason in report.failed.items():
                 del open_keys[key]
@@ -258,9 +266,8 @@ class _Pass:
         for key in open_keys:
             self._fail(step, key, "the step did not report on this partition", is_end=True)
             failed += 1
-        done = len(run.keys) - failed - waiting
         self.context.log.info(
-            f"{step.name}: {done} done, {failed} failed{f', {waiting} wait' if waiting else ''}"
+            f"{step.name}: {succeeded} done, {failed} failed{f', {waiting} wait' if waiting else ''}"
             f" in {time.monotonic() - started:.1f} s"
         )
 

@@ -1,6 +1,7 @@
 """Dagster's own tables on the tests' Postgres, filled by Dagster itself: what its daemon would have left there."""
 
 import time
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -29,7 +30,7 @@ from psycopg.conninfo import conninfo_to_dict
 from psycopg.sql import SQL, Identifier
 
 from draggonnb_pipelines.cli.installation import dagster_database
-from draggonnb_pipelines.dagster_instance import PG_URL_VARIABLE
+from draggonnb_pipelines.dagster_instance import PG_URL_VARIABLE, dagster_url
 from draggonnb_pipelines.settings import Settings
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -87,9 +88,28 @@ class Storage:
 
 
 @contextmanager
+def empty_database(server_dsn: str) -> Iterator[str]:
+    """One for Dagster, by the URL that Dagster takes; dropped at the end."""
+    name = f"test_dagster_{uuid.uuid4().hex[:12]}"
+    with psycopg.connect(server_dsn, autocommit=True) as conn:
+        conn.execute(SQL("create database {}").format(Identifier(name)))
+    head, separator, query = server_dsn.partition("?")
+    yield dagster_url(f"{head.rpartition('/')[0]}/{name}{separator}{query}")
+    with psycopg.connect(server_dsn, autocommit=True) as conn:
+        conn.execute(SQL("drop database {} with (force)").format(Identifier(name)))
+
+
+@contextmanager
+def instance_on(url: str, logs: Path) -> Iterator[dg.DagsterInstance]:
+    """The instance that `dagster.yaml` describes."""
+    with _environment(url, logs), dg.DagsterInstance.from_config(str(ROOT)) as instance:
+        yield instance
+
+
+@contextmanager
 def dagster_storage(settings: Settings, logs: Path) -> Iterator[Storage]:
     """Dagster's database beside this master, as an installation has it; dropped at the end."""
-    with _environment(dagster_database(settings), logs), dg.DagsterInstance.from_config(str(ROOT)) as instance:
+    with instance_on(dagster_database(settings), logs) as instance:
         yield Storage(instance)
     name = f"{conninfo_to_dict(settings.dsn)['dbname']}_dagster"
     with psycopg.connect(settings.dsn, autocommit=True) as conn:

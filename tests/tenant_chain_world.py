@@ -21,11 +21,12 @@ SLUGS = ("alpha", "bravo", "charlie", "delta", "outsider")
 
 @dataclass
 class World:
-    """What fails, wholly or in part, by step, and which organizations each step was given, in order."""
+    """What fails, wholly or in part, and who joins, by step; and which organizations each step was given, in order."""
 
     broken: dict[str, set[str]] = field(default_factory=dict)
     halved: dict[str, set[str]] = field(default_factory=dict)
     silent: dict[str, set[str]] = field(default_factory=dict)
+    joining: dict[str, set[str]] = field(default_factory=dict)
     crash: dict[str, int] = field(default_factory=dict)
     asked: list[tuple[str, list[str]]] = field(default_factory=list)
 
@@ -34,11 +35,12 @@ class World:
         if self.crash.get(step, 0):
             self.crash[step] -= 1
             raise ConnectionError("the master database is away")
-        keys = [each for each in run.keys if each.slug not in self.silent.get(step, ())]
+        newcomers = [PartitionKey(slug, TODAY) for slug in sorted(self.joining.get(step, ()))]
+        keys = [each for each in (*run.keys, *newcomers) if each.slug not in self.silent.get(step, ())]
         halved = {each for each in keys if each.slug in self.halved.get(step, ())}
         failed = {each: "vendor said | no" for each in keys if each.slug in self.broken.get(step, ()) or each in halved}
         done = {each: KeyReport(rows=2) for each in keys if each not in failed}
-        return StepReport(done=done, failed=failed, goes_on=frozenset(halved))
+        return StepReport(done=done, failed=failed, goes_on=frozenset(halved), newcomers=frozenset(newcomers))
 
 
 WORLD = World()

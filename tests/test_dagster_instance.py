@@ -1,6 +1,5 @@
 """Dagster's storage on a real Postgres: `dagster.yaml` loads, connections are pooled, old events can be forgotten."""
 
-import uuid
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -9,12 +8,13 @@ import dagster as dg
 import psycopg
 import pytest
 import yaml
-from psycopg.sql import SQL, Identifier
 
 from draggonnb_pipelines.dagster_instance import PG_URL_VARIABLE, PooledPostgresStorage, dagster_url, libpq_url
 from draggonnb_pipelines.errors import OperatorError
 from draggonnb_pipelines.event_retention import Pruned, prune_asset_events
+from draggonnb_pipelines.jobs import INCOMING, LONG, publish_due_posts
 from draggonnb_pipelines.partitions import key, register_organizations, window_start
+from tests.dagster_storage import empty_database, instance_on
 from tests.tenant_chain_world import TODAY, World, fresh_world, run_again, run_batch, statuses
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -23,26 +23,14 @@ DONE, FAILED = "MATERIALIZED", "FAILED"
 
 @pytest.fixture
 def dagster_pg_url(postgres_dsn: str) -> Iterator[str]:
-    """An empty database for Dagster."""
-    name = f"test_dagster_{uuid.uuid4().hex[:12]}"
-    with psycopg.connect(postgres_dsn, autocommit=True) as conn:
-        conn.execute(SQL("create database {}").format(Identifier(name)))
-    yield dagster_url(psycopg_url(postgres_dsn, name))
-    with psycopg.connect(postgres_dsn, autocommit=True) as conn:
-        conn.execute(SQL("drop database {} with (force)").format(Identifier(name)))
-
-
-def psycopg_url(server: str, database: str) -> str:
-    head, separator, query = server.partition("?")
-    return f"{head.rpartition('/')[0]}/{database}{separator}{query}"
+    with empty_database(postgres_dsn) as url:
+        yield url
 
 
 @pytest.fixture
-def instance(dagster_pg_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dg.DagsterInstance]:
+def instance(dagster_pg_url: str, tmp_path: Path) -> Iterator[dg.DagsterInstance]:
     """Exactly the instance that `dagster.yaml` describes."""
-    monkeypatch.setenv(PG_URL_VARIABLE, dagster_pg_url)
-    monkeypatch.setenv("DRAGGONNB_DAGSTER_LOGS", str(tmp_path / "logs"))
-    with dg.DagsterInstance.from_config(str(ROOT)) as opened:
+    with instance_on(dagster_pg_url, tmp_path / "logs") as opened:
         yield opened
 
 
@@ -78,7 +66,11 @@ def test_dagster_yaml_is_the_instance_that_it_says(instance: dg.DagsterInstance)
     assert instance.run_retries_retry_on_asset_or_op_failure is False
     queue = instance.get_concurrency_config().run_queue_config
     assert queue is not None
-    assert queue.max_concurrent_runs == 4
+    limits = {limit["key"]: limit["limit"] for limit in queue.tag_concurrency_limits}
+    assert limits == {LONG: 2, INCOMING: 2, "draggonnb/reprocessing": 1, "dagster/backfill": 1}
+    # One place is left for posts that are due, whatever else there is to do.
+    assert queue.max_concurrent_runs == limits[LONG] + limits[INCOMING] + 1
+    assert not {LONG, INCOMING} & publish_due_posts.tags.keys()
 
 
 def test_dagster_yaml_names_the_variable_that_is_unset(monkeypatch: pytest.MonkeyPatch):
@@ -146,10 +138,11 @@ def test_pruning_forgets_what_was_replaced_and_what_left_the_window_and_no_colou
 
     pruned = prune_asset_events(dagster_pg_url, keep_days=1, now=in_two_days)
 
-    # Two runs over two organizations: of first's 4 + 4 events the older 2 + 2 and the one outside the window, of
-    # second's 3 + 4 the older 1 + 2, of third's 3 + 3 the older 1 + 1; and alpha's older check and
-    # the older run's plan to check.
-    assert pruned == Pruned(events=10, check_executions=2)
+    # Two runs over two organizations. Of first's 4 + 4 events the older 2 + 2, the one outside the window and alpha's
+    # newer plan, which was carried out; of second's 3 + 4 the older 1 + 2 and alpha's newer plan, not bravo's, which
+    # failed; of third's 3 + 3 the older 1 + 1 and bravo's plan; of each the older run's plan without a partition. And
+    # alpha's older check and the older run's plan to check.
+    assert pruned == Pruned(events=(2 + 2 + 1 + 1) + (1 + 2 + 1) + (1 + 1 + 1) + 3, check_executions=2)
     assert {asset: statuses(instance, asset) for asset in shown} == shown
     _forget_status_cache(dagster_pg_url)
     assert {asset: statuses(instance, asset) for asset in shown} == shown

@@ -1,4 +1,5 @@
-"""What fails in part: later steps go on with it, it shows as failed, and a re-execution renews what was built on it."""
+"""What fails in part or joins late: later steps go on with it, and it shows as what it is; a re-execution renews what
+was built on what had failed."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -52,3 +53,26 @@ def test_a_re_execution_does_it_again_and_everything_that_was_built_on_it(
 def test_only_what_has_failed_can_go_on_in_spite_of_it():
     with pytest.raises(ValueError, match="without having failed"):
         StepReport(goes_on=frozenset({PartitionKey("kloof-coffee")}))
+
+
+def test_who_joins_a_step_while_it_works_is_shown_like_the_others_done_or_failed(
+    instance: dg.DagsterInstance, world: World
+):
+    world.joining = {"third": {"charlie", "delta"}}
+    world.broken = {"third": {"delta"}}
+
+    result = run_batch(instance, "alpha", "bravo")
+
+    assert not result.success
+    assert statuses(instance, "third") == {"alpha": DONE, "bravo": DONE, "charlie": DONE, "delta": FAILED}
+    assert statuses(instance, "second") == {"alpha": DONE, "bravo": DONE}
+    assert world.asked == [(step, ["alpha", "bravo"]) for step in ("first", "second", "third")]
+
+
+def test_a_newcomer_without_a_report_shows_as_failed(instance: dg.DagsterInstance, world: World):
+    world.joining, world.silent = {"third": {"charlie"}}, {"third": {"charlie"}}
+
+    result = run_batch(instance, "alpha")
+
+    assert not result.success
+    assert statuses(instance, "third") == {"alpha": DONE, "charlie": FAILED}

@@ -47,5 +47,6 @@ def due_keys(run: TenantRun[ContentRun], stack: RunStack) -> Mapping[PartitionKe
     },
 )
 def published_posts(run: TenantRun[ContentRun], stack: RunStack) -> StepReport:
-    clients = stack.run(publishing.publish_due, run.run_id, run.slugs, shard=run.config.shard)
+    chosen, shard = run.slugs, run.config.shard
+    clients = stack.run(publishing.publish_due, run.run_id, chosen, shard=shard, others_join=not run.is_range)
     return stack.run(report_published, run.run_id, run.keys, clients)

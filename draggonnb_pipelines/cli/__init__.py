@@ -22,6 +22,7 @@ from draggonnb_pipelines.cli.key_verbs import key_app
 from draggonnb_pipelines.cli.person_verbs import person_app
 from draggonnb_pipelines.cli.publish_verbs import publish_app
 from draggonnb_pipelines.cli.serve_verbs import add_serve_verbs
+from draggonnb_pipelines.cli.server_verbs import add_move_verbs, server_app
 from draggonnb_pipelines.cli.stack_verbs import add_stack_verbs
 
 app = typer.Typer(
@@ -44,6 +45,7 @@ app.add_typer(alert_app, name="alerts", no_args_is_help=True)
 app.add_typer(backup_app, name="backup", no_args_is_help=True)
 app.add_typer(key_app, name="keys", no_args_is_help=True)
 app.add_typer(person_app, name="person", no_args_is_help=True)
+app.add_typer(server_app, name="server", no_args_is_help=True)
 
 Slug = Annotated[str, typer.Argument(help="The organization's slug, such as kloof-coffee.", show_default=False)]
 Day = ["%Y-%m-%d"]
@@ -93,7 +95,7 @@ def client_verb() -> None:
 
 @app.command("migrate")
 def migrate_verb() -> None:
-    """Bring the master database, the tenant template and every tenant on the same server up to date."""
+    """Bring the master database, the tenant templates and every tenant on our servers up to date."""
     from draggonnb_pipelines.cli.migrate import migrate_all
 
     migrate_all()
@@ -158,11 +160,22 @@ def tenant_create_verb(
     ] = None,
     timezone: Annotated[str, typer.Option(help="An IANA zone.")] = "Africa/Johannesburg",
     locale: Annotated[str, typer.Option(help="Language and country.")] = "en-ZA",
+    server: Annotated[
+        str | None, typer.Option(help="Where its database is to be; else the open server with the fewest clients.")
+    ] = None,
 ) -> None:
     """Create an organization with its own database. Safe to repeat, also after a crash."""
     from draggonnb_pipelines.cli.tenants import create
 
-    create(slug, name=name, owner_email=owner_email, owner_phone=owner_phone, timezone=timezone, locale=locale)
+    create(
+        slug,
+        name=name,
+        owner_email=owner_email,
+        owner_phone=owner_phone,
+        timezone=timezone,
+        locale=locale,
+        server=server,
+    )
 
 
 @tenant_app.command("list")
@@ -185,6 +198,7 @@ def tenant_show_verb(
 
 
 add_stack_verbs(tenant_app)
+add_move_verbs(tenant_app)
 add_serve_verbs(app)
 
 

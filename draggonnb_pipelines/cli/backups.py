@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
-import typer
 from rich.progress import (
     BarColumn,
     DownloadColumn,
@@ -22,7 +21,7 @@ from rich.progress import (
 
 from draggonnb_pipelines.cli.inbox import operator
 from draggonnb_pipelines.cli.installation import open_installation
-from draggonnb_pipelines.cli.screen import cell, console, table
+from draggonnb_pipelines.cli.screen import cell, confirm, console, table
 from draggonnb_pipelines.cli.session import run_on_stack
 from draggonnb_pipelines.errors import OperatorError
 from draggonnb_pipelines.resources.stack import Stack
@@ -83,7 +82,7 @@ def show_backups(slug: str | None, limit: int) -> None:
 def restore(slug: str, *, at: datetime | None, into: str | None, yes: bool) -> None:
     """Restore one client."""
     if into is None:
-        _confirm(slug, "what it has written since its backup is put aside; it is not served for some seconds", yes=yes)
+        confirm(slug, "what it has written since its backup is put aside; it is not served for some seconds", yes=yes)
     moment = at.replace(tzinfo=UTC) if at else None
     columns = (SpinnerColumn(), TextColumn("{task.description}"), DownloadColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console()) as progress:
@@ -152,7 +151,7 @@ def drill(slugs: list[str] | None) -> None:
 
 def drop_old(slug: str, *, yes: bool) -> None:
     """Drop what a restore put aside."""
-    _confirm(slug, "the database from before its restore is dropped for ever", yes=yes)
+    confirm(slug, "the database from before its restore is dropped for ever", yes=yes)
     name = run_on_stack(lambda stack: restores.drop_old(stack, slug, by=_by()))
     console().print(cell(f"{name} is dropped", "green"))
 
@@ -220,15 +219,6 @@ def _refuse_faults(done: Sequence[_Outcome], what: str, remedy: str) -> None:
     if failed:
         shown = "; ".join(f"{one.name}: {one.fault}" for one in failed[:3])
         raise OperatorError(f"{len(failed)} of {len(done)} {what}: {shown}", remedy=remedy)
-
-
-def _confirm(slug: str, what_follows: str, *, yes: bool) -> None:
-    if yes:
-        return
-    console().print(cell(f"{slug}: {what_follows}", "yellow"))
-    typed = typer.prompt("type the slug to go on", default="", show_default=False)
-    if typed.strip() != slug:
-        raise OperatorError(f"{typed.strip()!r} is not {slug!r}", remedy="nothing was done")
 
 
 def _by() -> str:

@@ -14,6 +14,7 @@ from draggonnb_pipelines.settings import PROJECT_ROOT, Settings
 
 CLIENT_TEMPLATE = PROJECT_ROOT / "client_template"
 API = [sys.executable, "-m", "draggonnb_pipelines.api"]
+WARM_DAGSTER_YAML = PROJECT_ROOT / "deploy" / "celery" / "dagster.yaml"
 
 
 def sandbox(settings: Settings) -> list[str]:
@@ -29,6 +30,13 @@ def code_server(settings: Settings, *listen: str) -> list[str]:
 
 def daemon(settings: Settings, workspace: Path) -> list[str]:
     return [sys.executable, "-m", "dagster._daemon", "run", "--workspace", str(workspace), *_log_form(settings)]
+
+
+def worker(name: str = "worker") -> list[str]:
+    """Warm processes for runs; `name` tells several on one machine apart."""
+    alone = ["--without-gossip", "--without-mingle", "--without-heartbeat"]  # Dagster's database says what lives
+    app = ["--app", "draggonnb_pipelines.warm_workers.worker"]
+    return [sys.executable, "-m", "celery", *app, "worker", "--hostname", f"{name}@%h", *alone]
 
 
 def web_server(settings: Settings, workspace: Path, port: int) -> list[str]:
@@ -60,7 +68,8 @@ def environment(settings: Settings) -> dict[str, str]:
     """What the processes need, beside what the operator has set; Dagster's home with its dagster.yaml is made."""
     home = dagster_home(settings)
     home.mkdir(parents=True, exist_ok=True)
-    _replace(home / "dagster.yaml", (PROJECT_ROOT / "dagster.yaml").read_text(encoding="utf-8"))
+    chosen = WARM_DAGSTER_YAML if settings.celery_broker else PROJECT_ROOT / "dagster.yaml"
+    _replace(home / "dagster.yaml", chosen.read_text(encoding="utf-8"))
     return {
         **os.environ,
         **signing_secrets(settings),
@@ -70,6 +79,7 @@ def environment(settings: Settings) -> dict[str, str]:
         "DRAGGONNB_STATE_DIR": str(settings.state_dir.resolve()),
         "DRAGGONNB_MASTER_DSN": settings.dsn,
         "DRAGGONNB_MASTER_KEYS": settings.keys,
+        **({"DRAGGONNB_CELERY_BROKER": settings.celery_broker} if settings.celery_broker else {}),
         "DRAGGONNB_API_PORT": str(settings.api_port),
         "DRAGGONNB_UI_PORT": str(settings.ui_port),
         "DRAGGONNB_SANDBOX_PORT": str(settings.sandbox_port),

@@ -1,4 +1,4 @@
-"""`draggonnb migrate`: the master database, the tenant template, and every tenant on the same server.
+"""`draggonnb migrate`: the master database, each server's tenant template, and every tenant on our servers.
 
 Does not live here: how a database is migrated (`resources/migrations.py`). One tenant's failure never stops another's.
 """
@@ -8,18 +8,20 @@ import json
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
-from typing import Any
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from draggonnb_pipelines.cli.inbox import operator
 from draggonnb_pipelines.cli.installation import open_installation
 from draggonnb_pipelines.cli.screen import cell, console, table
+from draggonnb_pipelines.domain.organizations import Organization
 from draggonnb_pipelines.errors import OperatorError
-from draggonnb_pipelines.resources.migrations import ensure_tenant_template, migrate, seed_tenant
-from draggonnb_pipelines.resources.postgres import MasterDb, dsn_for
+from draggonnb_pipelines.resources.migrations import ensure_tenant_template, has_database, migrate, seed_tenant
+from draggonnb_pipelines.resources.postgres import MasterDb, Tenants
+from draggonnb_pipelines.resources.vault import SealBroken, Vault
 from draggonnb_pipelines.settings import load_settings
 from draggonnb_pipelines.sql import MASTER_MIGRATIONS, TENANT_MIGRATIONS, load_queries
+from draggonnb_pipelines.workflows.placement import MASTERS_OWN, Server, all_servers
 
 INSTALLATION = load_queries("installation")
 ORGANIZATIONS = load_queries("organizations")
@@ -36,7 +38,7 @@ class Migrated:
 
 
 def migrate_all() -> None:
-    """1. master  2. the template, so that new tenants have the new schema  3. the tenants.
+    """1. master  2. each server's template, so that new tenants have the new schema  3. the tenants.
 
     Raises:
         OperatorError: master or some tenants could not be migrated; names them.
@@ -46,16 +48,32 @@ def migrate_all() -> None:
         applied = migrate(settings.dsn, MASTER_MIGRATIONS, on_step=lambda name: screen.print(f"master: {name}"))
         screen.print(f"master: {len(applied)} migrations applied" if applied else "master: up to date")
         screen.print(f"tenant template: {ensure_tenant_template(settings.dsn)}")
-        databases, own_servers = asyncio.run(_databases(settings.dsn))
-        outcomes = _migrate_tenants(settings.dsn, databases)
+        vault = Vault(settings.keys)
+        servers, organizations, own_servers = asyncio.run(_tenants(settings.dsn, vault))
+        outcomes = [*_build_templates(servers), *_migrate_tenants(Tenants(settings.dsn, vault), organizations)]
         asyncio.run(_audit(settings.dsn, applied, outcomes))
     _report(outcomes, own_servers)
 
 
-async def _databases(dsn: str) -> tuple[list[dict[str, Any]], int]:
-    async with MasterDb(dsn, max_connections=1) as master, master.connection() as conn:
-        rows = [row async for row in INSTALLATION.tenant_databases(conn)]
-        return rows, await INSTALLATION.count_own_servers(conn)
+async def _tenants(dsn: str, vault: Vault) -> tuple[list[Server], list[Organization], int]:
+    async with MasterDb(dsn, max_connections=1) as master:
+        servers = await all_servers(master, vault)
+        async with master.connection() as conn:
+            organizations = [Organization(**row) async for row in INSTALLATION.tenant_databases(conn)]
+            return servers, organizations, await INSTALLATION.count_own_servers(conn)
+
+
+def _build_templates(servers: Sequence[Server]) -> list[Migrated]:
+    """On the servers besides the master's; those where it failed."""
+    failed = []
+    for server in servers:
+        if server.name == MASTERS_OWN:
+            continue
+        try:
+            ensure_tenant_template(server.dsn)
+        except OperatorError as error:
+            failed.append(Migrated(f"server {server.name}", fault=f"{error.message}; {error.remedy}"))
+    return failed
 
 
 async def _audit(dsn: str, applied: Sequence[str], outcomes: Sequence[Migrated]) -> None:
@@ -70,28 +88,31 @@ async def _audit(dsn: str, applied: Sequence[str], outcomes: Sequence[Migrated])
         )
 
 
-def _migrate_tenants(server_dsn: str, databases: Sequence[dict[str, Any]]) -> list[Migrated]:
+def _migrate_tenants(tenants: Tenants, organizations: Sequence[Organization]) -> list[Migrated]:
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     outcomes: list[Migrated] = []
     with Progress(*columns, console=console()) as progress, ThreadPoolExecutor(TENANTS_AT_ONCE) as workers:
-        task = progress.add_task("tenants", total=len(databases))
-        for done in as_completed([workers.submit(_migrate_tenant, server_dsn, row) for row in databases]):
+        task = progress.add_task("tenants", total=len(organizations))
+        for done in as_completed([workers.submit(_migrate_tenant, tenants, one) for one in organizations]):
             outcomes.append(done.result())
             progress.advance(task)
     return sorted(outcomes, key=lambda outcome: outcome.slug)
 
 
-def _migrate_tenant(server_dsn: str, row: dict[str, Any]) -> Migrated:
-    slug: str = row["slug"]
-    if not row["is_there"]:
-        return Migrated(slug, fault=f"its database {row['database_name']} is not there ({row['status']})")
-    dsn = dsn_for(server_dsn, row["database_name"])
+def _migrate_tenant(tenants: Tenants, organization: Organization) -> Migrated:
+    slug = organization.slug
     try:
+        dsn = tenants.dsn(organization)
+        if not has_database(dsn, str(organization.database_name)):
+            fault = f"its database {organization.database_name} is not there ({organization.status})"
+            return Migrated(slug, fault=fault)
         applied = migrate(dsn, TENANT_MIGRATIONS)
         if applied:
             seed_tenant(dsn)
     except OperatorError as error:
         return Migrated(slug, fault=f"{error.message}; {error.remedy}")
+    except SealBroken as error:
+        return Migrated(slug, fault=str(error))
     return Migrated(slug, tuple(applied))
 
 

@@ -1,4 +1,4 @@
-"""The processes of one machine: sandbox, API, code server, daemon, web server; started, watched, stopped together.
+"""The processes of one machine: sandbox, API, code server, daemon, worker, web server; started, watched and stopped.
 
 Each logs to `<state_dir>/logs/<name>.log`. Not here: what they are started with (`command_lines.py`), and how a
 supervisor starts each by itself (`serve.py`, docs/deployment.md).
@@ -7,6 +7,7 @@ supervisor starts each by itself (`serve.py`, docs/deployment.md).
 import contextlib
 import ctypes
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -27,6 +28,7 @@ from draggonnb_pipelines.settings import PROJECT_ROOT, Settings
 START_SECONDS = 90
 STOP_SECONDS = 15
 RESTARTS = 5
+LOG_BYTES = 50 * 1024 * 1024  # the daemon's fills so much in a day, of which a person reads the end
 _PR_SET_PDEATHSIG = 1
 
 
@@ -65,8 +67,10 @@ class Running:
         _wait(process, self.settings)
 
     def watch(self, tell: Callable[[str], None]) -> None:
-        """Start again whatever has ended. Raises OperatorError when something ends again and again."""
+        """Start again whatever has ended, and put long logs aside. Raises OperatorError when something ends again and
+        again."""
         for process in self.processes:
+            _put_aside(_log(self.settings, process))
             if process.child is not None and process.child.poll() is not None:
                 process.restarts += 1
                 if process.restarts > RESTARTS:
@@ -126,6 +130,8 @@ def _waves(settings: Settings, environment: dict[str, str], *, web_server: bool)
     ]
     ui = f"http://127.0.0.1:{settings.ui_port}/server_info"
     second = [Process("daemon", command_lines.daemon(settings, workspace), lambda: True)]
+    if settings.celery_broker:
+        second.append(Process("worker", command_lines.worker(), lambda: True))
     if web_server:
         web = command_lines.web_server(settings, workspace, settings.ui_port)
         second.append(Process("web server", web, lambda: answers(ui)))
@@ -179,6 +185,13 @@ def _stop(process: Process) -> None:
 
 def _log(settings: Settings, process: Process) -> Path:
     return settings.state_dir.resolve() / "logs" / f"{process.name.replace(' ', '_')}.log"
+
+
+def _put_aside(log: Path) -> None:
+    """Copied and emptied, not renamed: the process goes on with the file that it was given, always at its end."""
+    if log.exists() and log.stat().st_size > LOG_BYTES:
+        shutil.copyfile(log, log.with_suffix(".log.1"))
+        os.truncate(log, 0)
 
 
 def _with_free_ports(settings: Settings, tell: Callable[[str], None]) -> Settings:

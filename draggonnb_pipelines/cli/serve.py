@@ -39,6 +39,9 @@ def serve(part: Part) -> None:
     if part is Part.SANDBOX and not settings.sandboxed_vendors:
         console().print("all vendors are real: no sandbox is needed")
         return
+    if part is Part.WORKER and settings.celery_broker is None:
+        console().print("DRAGGONNB_CELERY_BROKER is not set: runs are children of the code server")
+        return
     with installation() as opened:
         environment = command_lines.environment(opened)
         command = _command(part, opened)
@@ -51,6 +54,8 @@ def _command(part: Part, settings: Settings) -> list[str]:
         return command_lines.API
     if part is Part.SANDBOX:
         return command_lines.sandbox(settings)
+    if part is Part.WORKER:
+        return command_lines.worker()
     home = command_lines.dagster_home(settings)
     socket = _code_socket(home)
     if part is Part.CODE:

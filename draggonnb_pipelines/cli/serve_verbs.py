@@ -7,11 +7,13 @@ import typer
 
 
 class Part(StrEnum):
-    """A process of the stack; `view` is Dagster's UI without the buttons that change anything."""
+    """A process of the stack; `view` is Dagster's UI without the buttons that change anything, `worker` executes runs
+    where there is a Celery broker."""
 
     API = "api"
     CODE = "code"
     DAEMON = "daemon"
+    WORKER = "worker"
     WEB = "web"
     VIEW = "view"
     SANDBOX = "sandbox"

@@ -10,10 +10,8 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
-import typer
-
 from draggonnb_pipelines.cli.inbox import operator
-from draggonnb_pipelines.cli.screen import cell, console, table
+from draggonnb_pipelines.cli.screen import cell, confirm, console, table
 from draggonnb_pipelines.cli.session import Session, installation
 from draggonnb_pipelines.domain.organizations import Organization
 from draggonnb_pipelines.domain.provisioning import Resource
@@ -58,7 +56,7 @@ def abort(slug: str, *, yes: bool) -> None:
     """Give up setting a client up."""
     from draggonnb_pipelines.workflows.provisioning import removal
 
-    _confirm(slug, "everything that was made for it is removed; payments, invoices and the audit log stay", yes=yes)
+    confirm(slug, "everything that was made for it is removed; payments, invoices and the audit log stay", yes=yes)
     rows = _run(lambda stack: removal.abort(stack, slug, by=_by()))
     _show_removed(rows)
     console().print(cell(f"{slug} is aborted. A subscription goes on at PayFast: draggonnb billing cancel {slug}"))
@@ -69,7 +67,7 @@ def change_standing(slug: str, *, serve: bool, reason: str, yes: bool) -> None:
     from draggonnb_pipelines.workflows.billing import standing
 
     if not serve:
-        _confirm(slug, "its webhooks refuse, and nothing is published; what waits stays", yes=yes)
+        confirm(slug, "its webhooks refuse, and nothing is published; what waits stays", yes=yes)
     change = standing.resume if serve else standing.suspend
     is_new = _run(lambda stack: change(stack, slug, by=_by(), reason=reason))
     words = "active" if serve else "suspended"
@@ -80,7 +78,7 @@ def offboard(slug: str, *, reason: str, yes: bool) -> None:
     """Begin the end, or go on after an interruption."""
     from draggonnb_pipelines.workflows.provisioning import offboarding
 
-    _confirm(slug, "it is not served any more, and erased in 30 days unless that is withdrawn", yes=yes)
+    confirm(slug, "it is not served any more, and erased in 30 days unless that is withdrawn", yes=yes)
     row = _run(lambda stack: offboarding.offboard(stack, slug, by=_by(), reason=reason))
     digest = bytes(row["export_sha256"]).hex()
     for line in (
@@ -104,7 +102,7 @@ def erase(slug: str, *, yes: bool) -> None:
     from draggonnb_pipelines.workflows.provisioning import erasure
     from draggonnb_pipelines.workflows.provisioning.erasure_certificate import as_markdown
 
-    _confirm(slug, "everything of it is erased for ever, and its key destroyed", yes=yes)
+    confirm(slug, "everything of it is erased for ever, and its key destroyed", yes=yes)
     certificate = _run(lambda stack: erasure.erase(stack, slug, by=_by()))
     console().print(cell_lines(as_markdown(certificate)), soft_wrap=True)
 
@@ -142,20 +140,6 @@ def _run(work: Callable[[Stack], Awaitable[T]]) -> T:
 
     with installation() as settings:
         return asyncio.run(opened())
-
-
-def _confirm(slug: str, what_follows: str, *, yes: bool) -> None:
-    """The slug is typed by a person, who so reads it once more.
-
-    Raises:
-        OperatorError: something else was typed.
-    """
-    if yes:
-        return
-    console().print(cell(f"{slug}: {what_follows}", "yellow"))
-    typed = typer.prompt("type the slug to go on", default="", show_default=False)
-    if typed.strip() != slug:
-        raise OperatorError(f"{typed.strip()!r} is not {slug!r}", remedy="nothing was done")
 
 
 def _show_removed(rows: Sequence[Resource]) -> None:

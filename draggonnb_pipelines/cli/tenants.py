@@ -23,12 +23,22 @@ from draggonnb_pipelines.workflows.organizations import (
     webhook_secret,
     webhook_token,
 )
+from draggonnb_pipelines.workflows.placement import MASTERS_OWN
 
 INSTALLATION = load_queries("installation")
 _LOCALE = re.compile(r"[a-z]{2,3}-[A-Z]{2}")
 
 
-def create(slug: str, *, name: str, owner_email: str, owner_phone: str | None, timezone: str, locale: str) -> None:
+def create(
+    slug: str,
+    *,
+    name: str,
+    owner_email: str,
+    owner_phone: str | None,
+    timezone: str,
+    locale: str,
+    server: str | None,
+) -> None:
     """Check what was typed, create, and show how to send the first lead.
 
     Raises:
@@ -36,7 +46,7 @@ def create(slug: str, *, name: str, owner_email: str, owner_phone: str | None, t
     """
     new = _checked(slug, name, owner_email, owner_phone, timezone, locale)
     with installation() as settings:
-        created = asyncio.run(_create(settings, new))
+        created = asyncio.run(_create(settings, new, server))
         screen = console()
         organization = created.organization
         if created.is_new:
@@ -118,9 +128,11 @@ def _checked(
     return NewOrganization(slug, checked_name, email.as_given, phone, timezone, locale)
 
 
-async def _create(settings: Settings, new: NewOrganization) -> CreatedOrganization:
+async def _create(settings: Settings, new: NewOrganization, server: str | None) -> CreatedOrganization:
     async with session(settings) as opened:
-        return await create_organization(new, master=opened.master, vault=opened.vault, server_dsn=settings.dsn)
+        return await create_organization(
+            new, master=opened.master, vault=opened.vault, server_dsn=settings.dsn, server=server
+        )
 
 
 async def _overview(settings: Settings) -> list[dict[str, Any]]:
@@ -161,4 +173,6 @@ def _webhook_url(settings: Settings, slug: str) -> str:
 
 
 def _database(row: dict[str, Any]) -> str:
+    if row["database_name"] and row["server"] != MASTERS_OWN:
+        return f"{row['database_name']} on {row['server']}"
     return row["database_name"] or ("its own server" if row["has_own_server"] else "none yet")

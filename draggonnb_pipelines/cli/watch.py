@@ -150,7 +150,7 @@ async def _connect(dsn: str) -> psycopg.AsyncConnection[DictRow]:
 
 
 def _agency_dsn(settings: Settings, agency: Organization) -> str:
-    if agency.database_name:  # needs no key, and an outage may be that the keys are not there
+    if agency.database_name and not agency.dsn_sealed:  # needs no key, and an outage may be that the keys are not there
         return dsn_for(settings.dsn, agency.database_name)
     return Tenants(settings.dsn, Vault(settings.keys)).dsn(agency)
 

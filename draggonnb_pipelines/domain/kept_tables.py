@@ -53,6 +53,8 @@ KEPT = (
             "analytics_agenda",
             "message_templates",
             "vendor_credentials",
+            "vendor_limits",
+            "database_servers",
         )
     ),
     *(Kept("master", table, _PROOF) for table in ("audit_log", "audit_head", "offboardings", "person_erasures")),
@@ -63,6 +65,7 @@ KEPT = (
     ),
     Kept("master", "organizations", "a slug is never given again; the key of one that left is destroyed"),
     Kept("master", "backups", "what each backup held; its files have a retention of their own"),
+    Kept("master", "tenant_moves", "where a client's database was and is; a few rows for each client"),
     *(
         Kept("tenant", table, _OWN)
         for table in (

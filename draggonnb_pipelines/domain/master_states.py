@@ -210,6 +210,21 @@ MASTER_STATES = (
     ),
     StateColumn(
         "master",
+        "tenant_moves",
+        "state",
+        ended=("moved", "abandoned"),
+        moving=(
+            Moving(
+                ("copying",),
+                since="t.updated_at",
+                limit=timedelta(hours=1),
+                moved_by="whoever moves the client; it is not served meanwhile",
+                remedy="Say the same again, or give it up by moving it to where it is: draggonnb tenant move CLIENT",
+            ),
+        ),
+    ),
+    StateColumn(
+        "master",
         "person_erasures",
         "state",
         ended=("erased",),

@@ -14,7 +14,11 @@ _RESERVED = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Organization:
-    """A row of master `organizations`, without its secrets' plain text."""
+    """A row of master `organizations`, without its secrets' plain text.
+
+    `database_name` is on the server that `dsn_sealed` leads to, or on the master's where that is None. `dsn_sealed`
+    without a name leads to a vendor's database. So a row says all that is needed to open its database.
+    """
 
     id: UUID
     slug: str
@@ -29,6 +33,11 @@ class Organization:
     @property
     def is_active(self) -> bool:
         return self.status == "active"
+
+    @property
+    def is_hosted(self) -> bool:
+        """Whether a vendor has its database, and not one of our servers."""
+        return self.dsn_sealed is not None and self.database_name is None
 
 
 def check_slug(slug: str) -> str:

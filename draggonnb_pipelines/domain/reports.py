@@ -90,12 +90,14 @@ class StepReport:
         waiting: per key why it is neither: it goes on by itself later, so it gets no event and fails no run.
         failed: per key one line for an operator saying why, redacted (no personal data, no secrets).
         goes_on: of the failed keys those that later steps work on all the same: something is missing, not everything.
+        newcomers: of the keys above those that the step was not given: they came to it while it worked.
     """
 
     done: Mapping[PartitionKey, KeyReport] = field(default_factory=dict)
     failed: Mapping[PartitionKey, str] = field(default_factory=dict)
     waiting: Mapping[PartitionKey, str] = field(default_factory=dict)
     goes_on: frozenset[PartitionKey] = frozenset()
+    newcomers: frozenset[PartitionKey] = frozenset()
 
     def __post_init__(self) -> None:
         both = (self.done.keys() & self.failed.keys()) | (self.waiting.keys() & (self.done.keys() | self.failed.keys()))
@@ -113,6 +115,7 @@ class StepReport:
             failed={key: reason for part in told for key, reason in part.failed.items()},
             waiting={key: reason for part in told for key, reason in part.waiting.items()},
             goes_on=frozenset(key for part in told for key in part.goes_on),
+            newcomers=frozenset(key for part in told for key in part.newcomers),
         )
 
     def with_idle(self, keys: Iterable[PartitionKey]) -> Self:

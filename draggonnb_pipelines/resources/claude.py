@@ -27,6 +27,7 @@ from draggonnb_pipelines.resources.claude_messages import (
     read_answer,
 )
 from draggonnb_pipelines.resources.claude_schema import strict_schema
+from draggonnb_pipelines.resources.vendor_limits import VendorLimits
 
 if TYPE_CHECKING:
     import anthropic
@@ -52,6 +53,7 @@ class Claude:
         base_url, api_key: the vendor's, or the sandbox's.
         prices: of the model that is set; every answer carries its cost.
         concurrency: questions in flight at once; waiting for a retry holds no place.
+        limits: shared with all other processes; None: questions wait for nobody.
         sleep, random: injectable, so that tests neither wait nor gamble.
     """
 
@@ -62,6 +64,7 @@ class Claude:
         api_key: str,
         prices: Prices,
         concurrency: int = 64,
+        limits: VendorLimits | None = None,
         read_timeout_seconds: float = READ_TIMEOUT_SECONDS,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         random: Callable[[], float] = randomness.random,
@@ -71,6 +74,7 @@ class Claude:
         self._sleep = sleep
         self._random = random
         self._concurrency = concurrency
+        self._limits = limits
         self._base_url = base_url
         self._api_key = api_key
         self._read_timeout_seconds = read_timeout_seconds
@@ -200,11 +204,15 @@ class Claude:
             attempt += 1
             try:
                 async with self._places:
+                    if self._limits:
+                        await self._limits.admit(VENDOR, max_wait_seconds=MAX_WAIT_SECONDS)
                     return await call()
             except VendorError as error:
                 failure = error
             except SDK_ERRORS as error:
                 failure = sorted_error(error)
+            if self._limits:
+                await self._limits.note(failure)
             wait = self._wait_seconds(failure, attempt)
             if wait is None:
                 raise failure

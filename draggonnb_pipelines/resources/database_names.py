@@ -35,6 +35,12 @@ async def databases_marked(server_dsn: str, mark: str) -> set[str]:
         return {row["datname"] async for row in await conn.execute(query, [mark])}
 
 
+async def put_mark(server_dsn: str, name: str, mark: str) -> None:
+    """Give a database a comment, which it keeps under any name."""
+    async with _server(server_dsn) as conn:
+        await conn.execute(sql.SQL("comment on database {} is {}").format(sql.Identifier(name), sql.Literal(mark)))
+
+
 async def create_empty(server_dsn: str, name: str, *, mark: str | None = None) -> None:
     """A database without anything in it, closed to other logins; one of that name is dropped first.
 

@@ -32,6 +32,10 @@ LARGE_BODY_BYTES = 1_000_000
 FaultKind = Literal["unusable", "not_sent", "connect_timeout", "timeout", "lost", "too_large"]
 _ENCODING_WINDOWS = {"gzip": zlib.MAX_WBITS | 16, "x-gzip": zlib.MAX_WBITS | 16, "deflate": zlib.MAX_WBITS}
 _DROPPED_HEADERS = frozenset({"content-encoding", "content-length", "transfer-encoding"})
+_REQUEST_ID_HEADERS = (
+    *("request-id", "x-request-id", "x-github-request-id", "x-vercel-id", "x-fb-request-id", "x-fb-trace-id"),
+    *("x-li-uuid", "x-transaction-id", "sb-request-id"),
+)
 
 
 class ExchangeFault(DraggonnbError):
@@ -68,6 +72,12 @@ class Answer:
             ValueError: it is none.
         """
         return json.loads(self.content)
+
+    @property
+    def request_id(self) -> str | None:
+        """The vendor's id of the call, for their support."""
+        found = next((self.headers[name] for name in _REQUEST_ID_HEADERS if name in self.headers), None)
+        return found[:100] if found else None
 
 
 async def send_once(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:

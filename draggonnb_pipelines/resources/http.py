@@ -36,6 +36,7 @@ from draggonnb_pipelines.resources.exchange import (
 from draggonnb_pipelines.resources.outgoing import HeaderBreak, Outgoing
 from draggonnb_pipelines.resources.public_pages import PublicPage, PublicPages, utc_now
 from draggonnb_pipelines.resources.redaction import redact
+from draggonnb_pipelines.resources.vendor_limits import VendorLimits
 
 __all__ = ["HttpDoor", "PublicFetchError", "PublicPage"]
 
@@ -44,11 +45,6 @@ BACKOFF_BASE_SECONDS = 0.5
 BACKOFF_CAP_SECONDS = 20.0
 VENDOR_CONNECTIONS = 512
 CONNECTIONS_PER_VENDOR = 256
-_REQUEST_ID_HEADERS = (
-    *("request-id", "x-request-id", "x-github-request-id", "x-vercel-id", "x-fb-request-id", "x-fb-trace-id"),
-    *("x-li-uuid", "x-transaction-id", "sb-request-id"),
-)
-
 _NOT_OPEN = "the HTTP door is not open: use `async with HttpDoor(...) as door`"
 log = logging.getLogger(__name__)
 Sort = Callable[[Answer], VendorError | None]
@@ -60,6 +56,7 @@ class HttpDoor:
     Args:
         user_agent: sent with every request.
         connect_to: host suffix -> ip:port for public pages, like curl's --connect-to.
+        limits: shared with all other processes; None: calls wait for nobody.
         getaddrinfo, sleep, randomness, now: the world, replaceable in tests.
 
     Raises:
@@ -71,12 +68,13 @@ class HttpDoor:
         *,
         user_agent: str,
         connect_to: Mapping[str, str] | None = None,
+        limits: VendorLimits | None = None,
         getaddrinfo: GetAddrInfo = socket.getaddrinfo,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         randomness: Callable[[], float] = random.random,
         now: Callable[[], datetime] = utc_now,
     ) -> None:
-        self._user_agent = user_agent
+        self._user_agent, self._limits = user_agent, limits
         self._connect_to = ConnectTo.parse(connect_to or {})
         self._getaddrinfo = getaddrinfo
         self._sleep = sleep
@@ -146,12 +144,16 @@ class HttpDoor:
         request = self._request(vendor, method, url, headers, params=params, json=json, data=data, content=content)
         waited = 0.0
         for attempt in range(1, attempts + 1):
+            if self._limits:
+                await self._limits.admit(vendor, max_wait_seconds=max_wait_seconds - waited)
             started = time.monotonic()
             response, error = await self._attempt(vendor, request, sort, idempotent, read_timeout_seconds, max_bytes)
             _log_call(vendor, request, response, error, attempt, time.monotonic() - started)
             if error is None and response is not None:
                 return response
             assert error is not None
+            if self._limits:
+                await self._limits.note(error)
             wait = self._wait_seconds(error, attempt, max_wait_seconds - waited)
             if wait is None or attempt == attempts:
                 raise error
@@ -203,7 +205,7 @@ class HttpDoor:
             return None, _sort_fault(vendor, fault, idempotent)
         error = sort(response)
         if error is not None:
-            error.request_id = error.request_id or _request_id(response)
+            error.request_id = error.request_id or response.request_id
             if error.is_transient and error.retry_after_seconds is None:
                 error.retry_after_seconds = retry_after_seconds(response.headers.get("retry-after"), self._now())
         return response, error
@@ -266,11 +268,6 @@ def _sort_fault(vendor: str, fault: ExchangeFault, idempotent: bool) -> VendorEr
     return VendorError(vendor, error_class, fault.detail, status=fault.status)
 
 
-def _request_id(response: Answer) -> str | None:
-    found = next((response.headers[name] for name in _REQUEST_ID_HEADERS if name in response.headers), None)
-    return found[:100] if found else None
-
-
 def _log_call(
     vendor: str,
     request: Outgoing,
@@ -292,6 +289,6 @@ def _log_call(
         response.status_code if response else (error.status if error else None),
         error.error_class.value if error else "ok",
         round(seconds * 1000),
-        _request_id(response) if response else None,
+        response.request_id if response else None,
         attempt,
     )

@@ -99,6 +99,12 @@ def ensure_database(server_dsn: str, name: str) -> bool:
         return _create_database(conn, name, sql.SQL(""))
 
 
+def has_database(server_dsn: str, name: str) -> bool:
+    """Whether the server has a database of this name."""
+    with _maintenance(server_dsn) as conn:
+        return _exists(conn, name)
+
+
 def ensure_tenant_template(server_dsn: str, *, migrations: Path = TENANT_MIGRATIONS) -> str:
     """Build the template of the current tenant schema, once per server, and return its name.
 

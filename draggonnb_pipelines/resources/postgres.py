@@ -67,6 +67,11 @@ def sealed_dsn_context(organization_id: object) -> str:
     return f"organization:{organization_id}:dsn"
 
 
+def server_dsn_context(server_id: object) -> str:
+    """Associated data of a database server's DSN in the master database."""
+    return f"database_server:{server_id}:dsn"
+
+
 class MasterDb:
     """The agency's own database: organizations, inbox, money, ledgers.
 
@@ -205,16 +210,16 @@ class Tenants:
             row_factory=dict_row,
             connect_timeout=CONNECT_TIMEOUT_SECONDS,
             # A pooler in front of a hosted tenant may refuse start-up options.
-            options=None if organization.dsn_sealed else STATEMENT_LIMITS,
+            options=None if organization.is_hosted else STATEMENT_LIMITS,
             **KEEPALIVES,
-            prepare_threshold=None if organization.dsn_sealed else 5,  # a hosted tenant may sit behind a pooler
+            prepare_threshold=None if organization.is_hosted else 5,  # a hosted tenant may sit behind a pooler
         )
 
     async def _take_idle(self, organization: Organization) -> Connection | None:
         for slot, (owner, conn) in reversed(list(self._idle.items())):
             if owner.id == organization.id:
                 del self._idle[slot]
-                if not _has_ended(conn):
+                if not _has_ended(conn) and _place(owner) == _place(organization):
                     return conn
                 await conn.close()
         return None
@@ -236,11 +241,20 @@ class Tenants:
         Raises:
             TenantUnavailable: it has none yet.
         """
-        if organization.dsn_sealed:
-            return self._vault.open(organization.dsn_sealed, sealed_dsn_context(organization.id)).decode()
         if organization.database_name:
-            return dsn_for(self._server_dsn, organization.database_name)
+            return dsn_for(self.server_dsn(organization), organization.database_name)
+        if organization.dsn_sealed:
+            return self._own_dsn(organization.id, organization.dsn_sealed)
         raise TenantUnavailable(organization.slug, "it has no database yet")
+
+    def server_dsn(self, organization: Organization) -> str:
+        """The server of ours on which the tenant's databases are, copies among them; whichever database it names."""
+        if organization.dsn_sealed and organization.database_name:
+            return self._own_dsn(organization.id, organization.dsn_sealed)
+        return self._server_dsn
+
+    def _own_dsn(self, organization_id: UUID, sealed: bytes) -> str:
+        return self._vault.open(sealed, sealed_dsn_context(organization_id)).decode()
 
 
 @asynccontextmanager
@@ -273,6 +287,11 @@ def _has_ended(conn: psycopg.AsyncConnection[Any]) -> bool:
     heard = select.poll()
     heard.register(conn.fileno(), select.POLLIN)
     return bool(heard.poll(0))
+
+
+def _place(organization: Organization) -> tuple[str | None, bytes | None]:
+    """A tenant that was moved has another one, and idle connections to the old are of no use."""
+    return organization.database_name, organization.dsn_sealed
 
 
 def _one_line(error: Exception) -> str:

@@ -21,6 +21,7 @@ from draggonnb_pipelines.resources.postgres import MasterDb, Tenants
 from draggonnb_pipelines.resources.storage import MediaStorage
 from draggonnb_pipelines.resources.supabase_management import SupabaseManagement
 from draggonnb_pipelines.resources.vault import Vault
+from draggonnb_pipelines.resources.vendor_limits import VendorLimits, rates_of
 from draggonnb_pipelines.resources.vendors import build_github, build_n8n, build_payfast, build_supabase, build_vercel
 from draggonnb_pipelines.resources.vercel import Vercel
 from draggonnb_pipelines.resources.whatsapp import WhatsApp
@@ -75,8 +76,9 @@ async def open_stack(settings: Settings, *, now: Callable[[], datetime] = utc_no
         tenants = await opened.enter_async_context(
             Tenants(settings.dsn, vault, max_connections=settings.tenant_connections)
         )
+        limits = VendorLimits(master, rates_of(settings))
         door = await opened.enter_async_context(
-            HttpDoor(user_agent=settings.research_user_agent, connect_to=settings.connect_to)
+            HttpDoor(user_agent=settings.research_user_agent, connect_to=settings.connect_to, limits=limits)
         )
         claude = await opened.enter_async_context(
             Claude(
@@ -88,6 +90,7 @@ async def open_stack(settings: Settings, *, now: Callable[[], datetime] = utc_no
                     web_search_usd_per_1000=settings.claude_web_search_usd_per_1000,
                 ),
                 concurrency=settings.claude_concurrency,
+                limits=limits,
             )
         )
         whatsapp = WhatsApp(

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 import dagster as dg
 
 from draggonnb_pipelines.domain.provisioning import MAX_ATTEMPTS
-from draggonnb_pipelines.jobs import DAILY, keep_books, set_up_clients
+from draggonnb_pipelines.jobs import DAILY, INCOMING, keep_books, set_up_clients
 from draggonnb_pipelines.resources.bindings import MasterQueries
 from draggonnb_pipelines.resources.postgres import Connection
 from draggonnb_pipelines.sensors.inbox import vendors_tag
@@ -37,7 +37,7 @@ def payment_notices(
     elif any(DAILY not in run.dagster_run.tags for run in _open_runs(context.instance, keep_books.name)):
         yield dg.SkipReason(f"{count} wait for the run that is at work")
     else:
-        yield dg.RunRequest(tags={"draggonnb/vendors": vendors_tag()})
+        yield dg.RunRequest(tags={INCOMING: "payments", "draggonnb/vendors": vendors_tag()})
 
 
 @dg.sensor(

@@ -7,7 +7,7 @@ import dagster as dg
 
 from draggonnb_pipelines.jobs import content_config, generate_content
 from draggonnb_pipelines.resources.bindings import MasterQueries
-from draggonnb_pipelines.sensors.inbox import dispatch_batches, vendors_tag
+from draggonnb_pipelines.sensors.inbox import dispatch_batches, queued_batches
 from draggonnb_pipelines.settings import load_settings
 
 
@@ -20,12 +20,13 @@ from draggonnb_pipelines.settings import load_settings
 def content_inbox(
     context: dg.SensorEvaluationContext, master: MasterQueries
 ) -> Iterator[dg.RunRequest | dg.SkipReason]:
-    batches = master.ask(partial(dispatch_batches, topic="content"))
+    queued = queued_batches(context.instance, generate_content.name)
+    batches = master.ask(partial(dispatch_batches, topic="content", queued=queued))
     if not batches:
         yield dg.SkipReason("nothing waits, or enough runs are at work")
-    for batch_id, rows in batches.items():
+    for batch in batches:
         yield dg.RunRequest(
-            run_key=batch_id,
-            run_config=content_config(batch_id=batch_id),
-            tags={"draggonnb/requests": str(rows), "draggonnb/vendors": vendors_tag()},
+            run_key=batch.id,
+            run_config=content_config(batch_id=batch.id),
+            tags={"draggonnb/requests": str(batch.rows), **batch.tags},
         )

@@ -8,7 +8,7 @@ import dagster as dg
 from draggonnb_pipelines.jobs import lead_config, qualify_leads, reprocess_leads
 from draggonnb_pipelines.resources.bindings import MasterQueries
 from draggonnb_pipelines.resources.postgres import Connection
-from draggonnb_pipelines.sensors.inbox import dispatch_batches, vendors_tag
+from draggonnb_pipelines.sensors.inbox import dispatch_batches, queued_batches
 from draggonnb_pipelines.settings import load_settings
 from draggonnb_pipelines.sql import load_queries
 from draggonnb_pipelines.workflows.leads.reprocessing import RUN_LEASE_SECONDS
@@ -23,14 +23,15 @@ BATCHES = load_queries("message_batches")
     description="New deliveries in the inbox, and those whose run died: given to runs in batches, clients in turn.",
 )
 def lead_inbox(context: dg.SensorEvaluationContext, master: MasterQueries) -> Iterator[dg.RunRequest | dg.SkipReason]:
-    batches = master.ask(partial(dispatch_batches, topic="leads"))
+    queued = queued_batches(context.instance, qualify_leads.name)
+    batches = master.ask(partial(dispatch_batches, topic="leads", queued=queued))
     if not batches:
         yield dg.SkipReason("nothing waits, or enough runs are at work")
-    for batch_id, rows in batches.items():
+    for batch in batches:
         yield dg.RunRequest(
-            run_key=batch_id,
-            run_config=lead_config(batch_id=batch_id),
-            tags={"draggonnb/leads": str(rows), "draggonnb/vendors": vendors_tag()},
+            run_key=batch.id,
+            run_config=lead_config(batch_id=batch.id),
+            tags={"draggonnb/leads": str(batch.rows), **batch.tags},
         )
 
 

@@ -35,6 +35,8 @@ class Fields(BaseSettings):
     master_dsn: str | None = None
     master_keys: SecretStr | None = None
     dagster_pg_url: str | None = None
+    celery_broker: str | None = Field(default=None, pattern=r"^(rediss?://.|amqps?://.|filesystem:///.)")
+    celery_slots: int = Field(default=5, ge=1, le=64)
     api_host: str = "127.0.0.1"
     api_port: int = Field(default=8080, ge=1, le=65535)
     api_workers: int = Field(default=1, ge=1, le=16)
@@ -65,6 +67,7 @@ class Fields(BaseSettings):
     claude_web_search_usd_per_1000: float = Field(default=10.0, ge=0)
     claude_web_search_max_uses: int = Field(default=3, ge=0, le=10)
     claude_concurrency: int = Field(default=128, ge=1, le=1000)
+    claude_requests_per_minute: int | None = Field(default=None, ge=1, le=100_000)
     lead_budget_usd: float = Field(default=0.60, gt=0)
     content_budget_usd: float = Field(default=0.30, gt=0)
     organization_monthly_ai_budget_usd: float = Field(default=50.0, gt=0)
@@ -155,7 +158,8 @@ class Fields(BaseSettings):
     notification_settle_seconds: int = Field(default=600, ge=1)
     escalate_after_minutes: int = Field(default=240, ge=5, le=10080)
     sensor_interval_seconds: int = Field(default=5, ge=1)
-    asset_event_keep_days: int = Field(default=90, ge=7)
+    asset_event_keep_days: int = Field(default=14, ge=7)
+    run_keep_days: int = Field(default=14, ge=7, le=3650)
     reprocess_poll_seconds: int = Field(default=300, ge=1)
     claude_batch_wait_seconds: float = Field(default=900, ge=0, le=1100)
 

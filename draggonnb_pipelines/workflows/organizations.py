@@ -3,14 +3,16 @@
 import asyncio
 import hashlib
 from dataclasses import dataclass
+from uuid import uuid4
 
 from draggonnb_pipelines.domain.inbox import webhook_secret_context
 from draggonnb_pipelines.domain.organizations import Organization, check_slug
 from draggonnb_pipelines.resources.migrations import create_tenant_database, ensure_tenant_template
-from draggonnb_pipelines.resources.postgres import MasterDb, TenantDb, Tenants
+from draggonnb_pipelines.resources.postgres import Connection, MasterDb, TenantDb, Tenants
 from draggonnb_pipelines.resources.stack import Stack
 from draggonnb_pipelines.resources.vault import Vault
 from draggonnb_pipelines.sql import load_queries
+from draggonnb_pipelines.workflows.placement import Server, emptiest_server, refuse_moving, server_of
 
 ORGANIZATIONS = load_queries("organizations")
 TENANT = load_queries("tenant")
@@ -40,36 +42,53 @@ class CreatedOrganization:
 
 
 async def create_organization(
-    new: NewOrganization, *, master: MasterDb, vault: Vault, server_dsn: str, prefix: str = "tenant_"
+    new: NewOrganization,
+    *,
+    master: MasterDb,
+    vault: Vault,
+    server_dsn: str,
+    prefix: str = "tenant_",
+    server: str | None = None,
 ) -> CreatedOrganization:
     """Create the row, the database from the template, the owner; safe to call again after a crash at any point.
 
-    1. the row in master, with its data key and the name that its database will have
+    1. the row in master, with its data key, its server, and the name that its database will have
     2. the database, cloned from the template (adopted if it exists: the name is ours alone)
     3. the organization and its owner inside it
     4. the webhook token's hash, and the row becomes active: from here on leads are accepted
 
+    Args:
+        server_dsn: the master's own server.
+        server: where its database is to be; None is the open server with the fewest clients. One that is there already
+            stays where it is.
+
     Raises:
         ValueError: the slug is not usable.
+        OperatorError: no such server, none is open, or its database is being moved.
     """
     slug = check_slug(new.slug)
-    database_name = prefix + slug.replace("-", "_")
     async with master.connection() as conn:
-        is_new = await ORGANIZATIONS.insert_organization(
-            conn, slug=slug, name=new.name, timezone=new.timezone, locale=new.locale, database_name=database_name
-        )
+        is_new = False
+        if await ORGANIZATIONS.get_organization(conn, slug=slug) is None:
+            if server is None:
+                place = await emptiest_server(conn, vault, masters_dsn=server_dsn)
+            else:
+                place = await server_of(conn, vault, server, masters_dsn=server_dsn)
+            is_new = await _place_row(conn, vault, new, prefix + slug.replace("-", "_"), place)
         organization = Organization(**await ORGANIZATIONS.get_organization(conn, slug=slug))
         if organization.data_key_wrapped is None:
             wrapped = vault.new_data_key(organization.id)
             await ORGANIZATIONS.set_data_key(conn, id=organization.id, data_key_wrapped=wrapped)
             organization = Organization(**await ORGANIZATIONS.get_organization(conn, slug=slug))
 
-    template = await asyncio.to_thread(ensure_tenant_template, server_dsn)
+    await refuse_moving(master, organization)
     assert organization.database_name is not None
-    await asyncio.to_thread(create_tenant_database, server_dsn, organization.database_name, template=template)
-
-    async with Tenants(server_dsn, vault, max_connections=1) as tenants, tenants.open(organization) as tenant:
-        await _introduce(tenant, new)
+    async with Tenants(server_dsn, vault, max_connections=1) as tenants:
+        its_server = tenants.server_dsn(organization)
+        template = await asyncio.to_thread(ensure_tenant_template, its_server)
+        await asyncio.to_thread(create_tenant_database, its_server, organization.database_name, template=template)
+        async with tenants.open(organization) as tenant:
+            await _introduce(tenant, new)
         token = new.webhook_token or webhook_token(organization, tenants)
         secret = webhook_secret(organization, tenants)
 
@@ -84,7 +103,24 @@ async def create_organization(
                 conn, actor="operator", action="organization.created", resource=f"organization:{slug}", metadata="{}"
             )
         organization = Organization(**await ORGANIZATIONS.get_organization(conn, slug=slug))
-    return CreatedOrganization(organization, token, secret, bool(is_new))
+    return CreatedOrganization(organization, token, secret, is_new)
+
+
+async def _place_row(conn: Connection, vault: Vault, new: NewOrganization, database_name: str, place: Server) -> bool:
+    """False where another one was quicker."""
+    organization_id = uuid4()
+    rows = await ORGANIZATIONS.insert_organization(
+        conn,
+        id=organization_id,
+        slug=new.slug,
+        name=new.name,
+        timezone=new.timezone,
+        locale=new.locale,
+        database_name=database_name,
+        server=place.name,
+        dsn_sealed=place.sealed_for(organization_id, vault),
+    )
+    return rows == 1
 
 
 async def known_slugs(stack: Stack) -> list[str]:

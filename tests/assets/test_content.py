@@ -50,8 +50,8 @@ def dispatch(*requests: tuple[Organization, dict[str, Any]]) -> str:
         for organization, body in requests:
             await ask(stack, organization, str(uuid4()), media=["square.jpg"], **body)
         async with stack.master.connection() as conn:
-            [batch_id] = await dispatch_batches(conn, topic="content")
-        return batch_id
+            [batch] = await dispatch_batches(conn, topic="content")
+        return batch.id
 
     return with_stack(once)
 

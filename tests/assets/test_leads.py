@@ -49,8 +49,8 @@ def dispatch(*deliveries: tuple[Organization, dict[str, object]]) -> str:
             for organization, body in deliveries:
                 await deliver(stack, organization, body, str(uuid4()))
             async with stack.master.connection() as conn:
-                [batch_id] = await dispatch_batches(conn, topic="leads")
-        return batch_id
+                [batch] = await dispatch_batches(conn, topic="leads")
+        return batch.id
 
     return asyncio.run(once())
 

@@ -66,12 +66,17 @@ NAMED: dict[str, tuple[str, ...]] = {
     "person consent": ("consent.{said}",),
     "person erase": ("person.erased",),
     "person export": ("person.exported",),
+    "server add": ("server.added", "server.dsn_changed"),
+    "server close": ("server.closed",),
+    "server open": ("server.opened",),
     "tenant abort": ("organization.aborted",),
+    "tenant drop-old": ("organization.old_drop_begun", "organization.old_dropped"),
+    "tenant move": ("organization.move_begun", "organization.moved", "organization.move_abandoned"),
 }
 READS = {
     *("account list", "alerts list", "audit export", "audit verify", "backup list", "backup verify", "inbox list"),
     *("billing card-link", "billing payments", "billing show", "doctor", "keys list", "person find", "publish queue"),
-    *("publish review", "tenant list", "tenant show"),
+    *("publish review", "server list", "server show", "tenant list", "tenant show"),
 }
 NOTHING = {
     "up": "starts processes; what they do, they write down",

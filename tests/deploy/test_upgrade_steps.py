@@ -89,7 +89,8 @@ RESTARTS = [
     "systemctl restart draggonnb-api.service",
     "systemctl restart draggonnb-code.service",
     "dagster api grpc-health-check --socket {folder}/state/dagster/code.sock",
-    "systemctl try-restart draggonnb-web.service draggonnb-view.service draggonnb-sandbox.service",
+    "systemctl try-restart draggonnb-worker.service draggonnb-web.service draggonnb-view.service"
+    " draggonnb-sandbox.service",
     "systemctl start draggonnb-daemon.service draggonnb-watch.timer",
 ]
 

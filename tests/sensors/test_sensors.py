@@ -7,17 +7,25 @@ from uuid import uuid4
 import dagster as dg
 import psycopg
 import pytest
+from dagster._core.code_pointer import ModuleCodePointer
+from dagster._core.origin import JobPythonOrigin, RepositoryPythonOrigin
+from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteJobOrigin, RemoteRepositoryOrigin
 
 from draggonnb_pipelines.checks import inbox_is_fresh, no_dead_deliveries, prompts_are_current
 from draggonnb_pipelines.definitions import build_defs
 from draggonnb_pipelines.domain.organizations import Organization
+from draggonnb_pipelines.jobs import qualify_leads
 from draggonnb_pipelines.resources.bindings import MasterQueries
 from draggonnb_pipelines.resources.stack import open_stack
+from draggonnb_pipelines.sensors.inbox import CROWD_ROWS
 from draggonnb_pipelines.sensors.leads import lead_inbox, reprocessing_requests
 from draggonnb_pipelines.sensors.organizations import new_organizations
 from draggonnb_pipelines.settings import load_settings
 from tests.conftest import MASTER_KEYS
 from tests.workflows.lead_work import deliver, enquiry
+
+CODE = RepositoryPythonOrigin("python", ModuleCodePointer("draggonnb_pipelines.definitions", "defs"))
+REPOSITORY = RemoteRepositoryOrigin(RegisteredCodeLocationOrigin("draggonnb"), "__repository__")
 
 
 @pytest.fixture
@@ -68,6 +76,55 @@ def test_ten_deliveries_make_one_run_and_the_next_tick_asks_for_nothing(
     with psycopg.connect(master_dsn) as conn:
         states = conn.execute("select state, batch_id::text, count(*) from inbox group by 1, 2").fetchall()
     assert states == [("claimed", request.run_key, 10)]
+
+
+def test_one_clients_crowd_takes_a_place_of_its_own_and_whoever_comes_after_it_a_free_one(
+    instance: dg.DagsterInstance, agency: Organization, outsider: Organization, master_dsn: str
+):
+    deliver_some(agency, 3 * CROWD_ROWS)
+    [crowd] = tick(lead_inbox, instance)
+    deliver_some(agency, 1)
+    deliver_some(outsider, 1)
+
+    [alone] = tick(lead_inbox, instance)
+
+    assert (crowd.tags["draggonnb/leads"], crowd.tags["draggonnb/long"]) == (str(3 * CROWD_ROWS), "crowd")
+    assert (alone.tags["draggonnb/leads"], alone.tags["draggonnb/incoming"]) == ("1", "ordinary")
+    assert "draggonnb/incoming" not in crowd.tags
+    assert "draggonnb/long" not in alone.tags
+    assert crowd.tags["dagster/priority"] == "-1"  # what has none has 0
+    with psycopg.connect(master_dsn) as conn:
+        found = conn.execute(
+            "select o.slug, i.state, i.lane, count(*) from inbox i join organizations o on o.id = i.organization_id"
+            " group by 1, 2, 3 order by 1, 2"
+        ).fetchall()
+    assert found == [
+        ("draggonnb", "claimed", "crowd", 3 * CROWD_ROWS),
+        ("draggonnb", "received", "ordinary", 1),
+        ("outsider", "claimed", "ordinary", 1),
+    ]
+
+
+def test_a_run_that_waits_for_its_place_is_not_asked_for_again(
+    instance: dg.DagsterInstance, agency: Organization, master_dsn: str
+):
+    deliver_some(agency, 1)
+    [request] = tick(lead_inbox, instance)
+    run = instance.create_run_for_job(
+        build_defs().resolve_job_def(qualify_leads.name),
+        run_config=request.run_config,
+        status=dg.DagsterRunStatus.QUEUED,
+        remote_job_origin=RemoteJobOrigin(REPOSITORY, qualify_leads.name),
+        job_code_origin=JobPythonOrigin(qualify_leads.name, CODE),
+    )
+    with psycopg.connect(master_dsn, autocommit=True) as conn:
+        conn.execute("update inbox set lease_until = now() - interval '1 second'")
+
+        assert tick(lead_inbox, instance) == []
+
+        instance.delete_run(run.run_id)
+        conn.execute("update inbox set lease_until = now() - interval '1 second'")
+    assert [again.tags["draggonnb/leads"] for again in tick(lead_inbox, instance)] == ["1"]
 
 
 def test_new_organizations_become_partitions_once_and_none_is_ever_taken_away(

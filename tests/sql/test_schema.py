@@ -56,6 +56,8 @@ OUR_CATALOGUES = {"onboarding_steps", "audit_head"}
 MASTER_TABLES = {
     "organizations",
     "backups",
+    "database_servers",
+    "tenant_moves",
     "inbox",
     "proposal_links",
     "asset_ledger",
@@ -86,6 +88,7 @@ MASTER_TABLES = {
     "agency_reports",
     "offboardings",
     "vendor_credentials",
+    "vendor_limits",
     "publisher_shards",
     "publishing_agenda",
     "app_quotas",

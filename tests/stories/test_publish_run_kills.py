@@ -4,7 +4,6 @@ The agenda, the sensor and the daemon must start the next run by themselves. The
 `make chaos` runs the full one. Not here: kills by the hundred, and of everything else (`test_publish_kills.py`).
 """
 
-import asyncio
 import contextlib
 import os
 import random
@@ -16,19 +15,16 @@ import psutil
 import pytest
 from rich.console import Console
 
-from draggonnb_pipelines.resources.stack import open_stack
 from tests.stories.killer import is_run_worker
 from tests.stories.publish_chaos import phase_of
 from tests.stories.publish_ledger import judge
+from tests.stories.publish_system import OUTSIDER, finish, world_in
 from tests.stories.publish_world import SETTLE_SECONDS, World
 from tests.stories.system import System, running_system
-from tests.workflows.publish_work import connect
 
 SLUGS = tuple(f"c{number:02}-roastery" for number in range(1, 6))
-OUTSIDER = "outsider"
 LATENCY_SECONDS = 0.5
 CALL_SECONDS = 40.0  # for a run to start and come to its calls
-STANDSTILL_SECONDS = 120.0
 console = Console()
 
 
@@ -53,7 +49,7 @@ def _killed_at_random(system: System, *, kills: int, posts_per_kill: int) -> Non
     seed = int(os.environ.get("DRAGGONNB_KILL_SEED") or time.time())
     console.print(f"\nDRAGGONNB_KILL_SEED={seed}")
     chance, killed = random.Random(seed), Counter[str]()
-    world = _world(system)
+    world = world_in(system, SLUGS, latency_seconds=LATENCY_SECONDS)
     untouched = system.table_counts(OUTSIDER)
     started = time.monotonic()
 
@@ -63,7 +59,7 @@ def _killed_at_random(system: System, *, kills: int, posts_per_kill: int) -> Non
         phase = _kill_a_run(system, world, chance)
         killed[phase] += 1
         console.print(f"{time.monotonic() - started:6.1f} s  kill {killed.total():2}  {phase}")
-    _finish(system, world)
+    finish(world, SLUGS)
 
     ledger = judge(world)
     console.print({**killed, **ledger.rows, **ledger.steps, "seconds": round(time.monotonic() - started)})
@@ -72,28 +68,6 @@ def _killed_at_random(system: System, *, kills: int, posts_per_kill: int) -> Non
     assert killed.total() == kills
     assert world.posts == kills * posts_per_kill
     assert system.table_counts(OUTSIDER) == untouched
-
-
-def _world(system: System) -> World:
-    """Clients with their accounts in a running system."""
-    system.create(OUTSIDER, *SLUGS)
-    # More posts than the networks' daily quotas: what is spent would wait for tomorrow.
-    system.sandbox.settings(
-        social_latency_seconds=LATENCY_SECONDS,
-        social_refuses_duplicates=False,
-        social_window_limit=100_000,
-        x_app_daily_limit=1_000_000,
-        instagram_quota_total=100_000,
-    )
-    organizations = {slug: system.clients[slug].organization for slug in SLUGS}
-
-    async def connect_all() -> None:
-        async with open_stack(system.settings) as stack:
-            for organization in organizations.values():
-                await connect(stack, organization)
-
-    asyncio.run(connect_all())
-    return World(system.sandbox, system.settings.dsn, organizations)
 
 
 def _kill_a_run(system: System, world: World, chance: random.Random) -> str:
@@ -118,14 +92,3 @@ def _children(system: System) -> list[psutil.Process]:
     with contextlib.suppress(psutil.NoSuchProcess):
         return psutil.Process(system.process_id("code server")).children()
     return []
-
-
-def _finish(system: System, world: World) -> None:
-    """However long the rest takes on this machine: it may not stand still."""
-    seen, deadline = world.states(SLUGS), time.monotonic() + STANDSTILL_SECONDS
-    while not world.is_done(SLUGS):
-        if (states := world.states(SLUGS)) != seen:
-            seen, deadline = states, time.monotonic() + STANDSTILL_SECONDS
-        assert time.monotonic() < deadline, states
-        world.time_passes(SLUGS)
-        time.sleep(1)

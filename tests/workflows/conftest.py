@@ -77,6 +77,7 @@ MASTER_TABLES = (
     "reprocessings",
     "publishing_agenda",
     "app_quotas",
+    "vendor_limits",
     "review_links",
     "stack_resources",
     "api_calls",

@@ -17,7 +17,7 @@ from draggonnb_pipelines.workflows.content.content import accept_requests, settl
 from draggonnb_pipelines.workflows.content.content_batches import ContentBatch, Outcome
 from draggonnb_pipelines.workflows.content.content_writing import generate_posts
 from tests.sandbox_process import Sandbox
-from tests.workflows.lead_work import MESSAGES, dispatch, tenant_rows
+from tests.workflows.lead_work import LANES, MESSAGES, dispatch, tenant_rows
 
 STEPS = (accept_requests, generate_posts, settle_requests)
 BRIEF = "Our new filter roast from Ethiopia is here. Come and taste it at the counter."
@@ -70,8 +70,8 @@ async def claim(stack: Stack, run_id: str = "run-1") -> ContentBatch:
     batch_id = uuid4()
     async with stack.master.connection() as conn:
         await conn.execute("update inbox set not_before = now() where state = 'received'")
-        for suspects in (False, True):
-            await dispatch(conn, topic=TOPIC, batch_id=batch_id, suspects=suspects)
+        for lane in LANES:
+            await dispatch(conn, topic=TOPIC, batch_id=batch_id, lane=lane)
     batch = ContentBatch(stack, batch_id, run_id)
     await batch.claim()
     return batch

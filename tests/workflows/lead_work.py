@@ -28,8 +28,9 @@ from tests.sandbox_process import Sandbox
 
 ANALYSES = (capture_leads, research_companies, analyse_competitors, analyse_businesses)
 STEPS = (*ANALYSES, write_proposals, notify_sales)
+LANES = ("ordinary", "crowd", "suspects")
 MESSAGES = "POST /anthropic/v1/messages"
-PLACE = {"topic": "leads", "shards": 1, "shard": 0, "suspects": False}
+PLACE = {"topic": "leads", "shards": 1, "shard": 0, "lane": "ordinary"}
 
 
 @dataclass(frozen=True)
@@ -112,9 +113,8 @@ async def fill_inbox(
 
 async def dispatch(conn: Connection, *, row_limit: int = 500, batch_id: UUID | None = None, **place: Any) -> list[UUID]:
     """Give waiting rows to a batch, as the sensor does; the ids of the rows."""
-    chosen = INBOX.dispatch_batch(
-        conn, **(PLACE | place), batch_id=batch_id or uuid4(), row_limit=row_limit, lease_seconds=120
-    )
+    values = {"crowd_rows": 1000, **PLACE, **place}
+    chosen = INBOX.dispatch_batch(conn, **values, batch_id=batch_id or uuid4(), row_limit=row_limit, lease_seconds=120)
     return [row["id"] for row in await _drain(chosen)]
 
 
@@ -122,8 +122,8 @@ async def claim(stack: Stack, run_id: str = "run-1", **options: Any) -> InboxBat
     """One batch of what waits, rows that failed before included, claimed by a run."""
     batch_id = uuid4()
     async with stack.master.connection() as conn:
-        for suspects in (False, True):
-            await dispatch(conn, batch_id=batch_id, suspects=suspects, **options)
+        for lane in LANES:
+            await dispatch(conn, batch_id=batch_id, lane=lane, **options)
     batch = InboxBatch(stack, batch_id, run_id)
     await batch.claim()
     return batch

@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
+from uuid import uuid4
 
 import psycopg
 import pytest
@@ -74,7 +75,15 @@ async def new_client(stack: Stack, slug: str = "kloof-coffee") -> Site:
     """An organization that was paid for: it has a key, and no database yet."""
     async with stack.master.connection() as conn:
         await ORGANIZATIONS.insert_organization(
-            conn, slug=slug, name="Kloof Coffee", timezone="Africa/Johannesburg", locale="en-ZA", database_name=None
+            conn,
+            id=uuid4(),
+            slug=slug,
+            name="Kloof Coffee",
+            timezone="Africa/Johannesburg",
+            locale="en-ZA",
+            database_name=None,
+            server="master",
+            dsn_sealed=None,
         )
         made = Organization(**await ORGANIZATIONS.get_organization(conn, slug=slug))
         await ORGANIZATIONS.set_data_key(conn, id=made.id, data_key_wrapped=stack.vault.new_data_key(made.id))

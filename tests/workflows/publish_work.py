@@ -10,7 +10,8 @@ from draggonnb_pipelines.domain.publishing import Platform
 from draggonnb_pipelines.resources.stack import Stack
 from draggonnb_pipelines.workflows.content.scheduling import enqueue_ready
 from draggonnb_pipelines.workflows.publishing.accounts import connect_account
-from draggonnb_pipelines.workflows.publishing.publishing import ClientRun, publish_due
+from draggonnb_pipelines.workflows.publishing.publish_line import ClientRun
+from draggonnb_pipelines.workflows.publishing.publishing import publish_due
 from tests.workflows.lead_work import tenant_rows
 
 SQUARE = {"path": "square.jpg", "alt": "A cup on a counter"}

@@ -7,45 +7,45 @@ on conflict (organization_id) do update
 set next_due_at = least(publishing_agenda.next_due_at, excluded.next_due_at), notes = publishing_agenda.notes + 1;
 
 -- name: due_organizations
--- Clients of this shard with something due, the longest waiting first.
+-- Clients of this shard with something due, the longest waiting first; not who is being moved to another server.
 select o.id, o.slug, o.name, o.status, o.timezone, o.locale, o.database_name, o.dsn_sealed, o.data_key_wrapped, a.notes
 from publishing_agenda a join organizations o on o.id = a.organization_id
-where a.next_due_at <= now() + make_interval(secs => :ahead_seconds) and o.status = 'active'
+where a.next_due_at <= now() + make_interval(secs => :ahead_seconds) and o.status = 'active' and o.held_since is null
   and mod(o.shard, :shards) = :shard
 order by a.next_due_at, o.slug
 limit :row_limit;
 
 -- name: agenda_of
--- Chosen clients with their notes; those who never had an agenda too.
+-- Chosen clients with their notes, those who never had an agenda too; not who is being moved to another server.
 select o.id, o.slug, o.name, o.status, o.timezone, o.locale, o.database_name, o.dsn_sealed, o.data_key_wrapped,
        coalesce(a.notes, 0) as notes
 from organizations o left join publishing_agenda a on a.organization_id = o.id
-where o.status = 'active' and (cast(:slugs as text[]) is null or o.slug = any(:slugs)) and mod(o.shard, :shards) = :shard
+where o.status = 'active' and o.held_since is null and (cast(:slugs as text[]) is null or o.slug = any(:slugs))
+  and mod(o.shard, :shards) = :shard
 order by o.slug;
 
 -- name: count_due$
 select count(*) from publishing_agenda a join organizations o on o.id = a.organization_id
-where a.next_due_at <= now() + make_interval(secs => :ahead_seconds) and o.status = 'active'
+where a.next_due_at <= now() + make_interval(secs => :ahead_seconds) and o.status = 'active' and o.held_since is null
   and mod(o.shard, :shards) = :shard;
 
 -- name: settle_agenda!
 -- What a look found to be next; one with trouble comes again in a minute, and later with each look in vain, an hour at
--- most. A note that came during the look keeps its earlier time.
-insert into publishing_agenda (organization_id, next_due_at, failures)
+-- most. A note that came during the look keeps its earlier time: the notes that were seen stand in the row to insert.
+insert into publishing_agenda (organization_id, next_due_at, failures, notes)
 select given.id,
        case when has_trouble then now() + least(interval '1 minute' * power(2, least(coalesce(a.failures, 0), 10)),
                                                 interval '1 hour')
             else coalesce(at, 'infinity') end,
-       case when has_trouble then coalesce(a.failures, 0) + 1 else 0 end
-from unnest(cast(:organization_ids as uuid[]), cast(:times as timestamptz[]), cast(:troubles as boolean[]))
-    as given (id, at, has_trouble)
+       case when has_trouble then coalesce(a.failures, 0) + 1 else 0 end,
+       given.seen_notes
+from unnest(cast(:organization_ids as uuid[]), cast(:times as timestamptz[]), cast(:troubles as boolean[]),
+            cast(:seen_notes as bigint[])) as given (id, at, has_trouble, seen_notes)
 left join publishing_agenda a on a.organization_id = given.id
 on conflict (organization_id) do update
-set failures = excluded.failures, next_due_at = case
-    when publishing_agenda.notes = any(
-        select s.notes from unnest(cast(:organization_ids as uuid[]), cast(:seen_notes as bigint[])) as s (id, notes)
-        where s.id = excluded.organization_id)
-    then excluded.next_due_at else least(publishing_agenda.next_due_at, excluded.next_due_at) end;
+set failures = excluded.failures,
+    next_due_at = case when publishing_agenda.notes = excluded.notes then excluded.next_due_at
+                       else least(publishing_agenda.next_due_at, excluded.next_due_at) end;
 
 -- name: oldest_due^
 -- For the check that nothing due is passed over in silence.

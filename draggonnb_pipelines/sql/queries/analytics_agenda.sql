@@ -8,17 +8,22 @@ on conflict (organization_id) do update
 set measure_at = least(analytics_agenda.measure_at, excluded.measure_at), notes = analytics_agenda.notes + 1;
 
 -- name: due_organizations
--- The longest waiting first.
-select slug, is_due, lacks_snapshot from app.numbers_due(:now) order by measure_at nulls last, slug limit :row_limit;
+-- The longest waiting first; not who is being moved to another server.
+select n.slug, n.is_due, n.lacks_snapshot
+from app.numbers_due(:now) n join organizations o on o.id = n.organization_id
+where o.held_since is null
+order by n.measure_at nulls last, n.slug limit :row_limit;
 
 -- name: count_due$
-select count(*) from app.numbers_due(:now);
+select count(*) from app.numbers_due(:now) n join organizations o on o.id = n.organization_id where o.held_since is null;
 
 -- name: due_and_asked^
 -- By the database's clock: who is due, and whose wishes for fresh numbers can be taken up (`fresh_numbers.sql`).
-select (select count(*) from app.numbers_due(now())) as due, count(distinct i.organization_id) as asked
+select (select count(*) from app.numbers_due(now()) n join organizations h on h.id = n.organization_id
+        where h.held_since is null) as due,
+       count(distinct i.organization_id) as asked
 from inbox i join organizations o on o.id = i.organization_id
-where i.topic = 'analytics' and o.status = 'active'
+where i.topic = 'analytics' and o.status = 'active' and o.held_since is null
   and (i.state = 'received' or (i.state = 'claimed' and i.lease_until < now()))
   and not exists (
       select from inbox d
@@ -31,7 +36,7 @@ where i.topic = 'analytics' and o.status = 'active'
 -- Active clients, all or those of :slugs, with the last day that has its snapshot and whether the last look had trouble.
 select o.slug, a.snapshot_day, coalesce(a.failures, 0) > 0 as had_trouble
 from organizations o left join analytics_agenda a on a.organization_id = o.id
-where o.status = 'active' and (cast(:slugs as text[]) is null or o.slug = any(:slugs))
+where o.status = 'active' and o.held_since is null and (cast(:slugs as text[]) is null or o.slug = any(:slugs))
 order by o.slug;
 
 -- name: days_of
@@ -51,24 +56,24 @@ where o.slug = any(:slugs);
 
 -- name: settle!
 -- What a look found to be next. One with trouble and no time of its own comes again in 10 minutes, and later with each
--- look in vain, 6 hours at most. A note that came during the look keeps its earlier time.
-insert into analytics_agenda (organization_id, measure_at, failures)
+-- look in vain, 6 hours at most. A note that came during the look keeps its earlier time: the notes that were seen stand
+-- in the row to insert.
+insert into analytics_agenda (organization_id, measure_at, failures, notes)
 select given.id,
        case when given.at is null and given.has_trouble
             then cast(:now as timestamptz) + least(interval '10 minutes' * power(2, least(coalesce(a.failures, 0), 10)),
                                                    interval '6 hours')
             else coalesce(given.at, 'infinity') end,
-       case when given.has_trouble then coalesce(a.failures, 0) + 1 else 0 end
-from unnest(cast(:organization_ids as uuid[]), cast(:times as timestamptz[]), cast(:troubles as boolean[]))
-    as given (id, at, has_trouble)
+       case when given.has_trouble then coalesce(a.failures, 0) + 1 else 0 end,
+       given.seen_notes
+from unnest(cast(:organization_ids as uuid[]), cast(:times as timestamptz[]), cast(:troubles as boolean[]),
+            cast(:seen_notes as bigint[])) as given (id, at, has_trouble, seen_notes)
 left join analytics_agenda a on a.organization_id = given.id
 order by given.id
 on conflict (organization_id) do update
-set failures = excluded.failures, measure_at = case
-    when analytics_agenda.notes = any(
-        select s.notes from unnest(cast(:organization_ids as uuid[]), cast(:seen_notes as bigint[])) as s (id, notes)
-        where s.id = excluded.organization_id)
-    then excluded.measure_at else least(analytics_agenda.measure_at, excluded.measure_at) end;
+set failures = excluded.failures,
+    measure_at = case when analytics_agenda.notes = excluded.notes then excluded.measure_at
+                      else least(analytics_agenda.measure_at, excluded.measure_at) end;
 
 -- name: snapshot_taken!
 insert into analytics_agenda (organization_id, snapshot_day)
@@ -78,11 +83,12 @@ set snapshot_day = greatest(analytics_agenda.snapshot_day, excluded.snapshot_day
     figures_at = null;
 
 -- name: weeks_due
-select slug, week_start from app.weeks_due(:now) order by week_start, slug limit :row_limit;
+select w.slug, w.week_start from app.weeks_due(:now) w join organizations o on o.slug = w.slug
+where o.held_since is null order by week_start, slug limit :row_limit;
 
 -- name: count_weeks$
 -- By the database's clock.
-select count(*) from app.weeks_due(now());
+select count(*) from app.weeks_due(now()) w join organizations o on o.slug = w.slug where o.held_since is null;
 
 -- name: week_reported!
 insert into analytics_agenda (organization_id, week_reported)

@@ -12,7 +12,7 @@ where topic = 'analytics' and organization_id = :organization_id;
 -- Whose wishes can be taken up now.
 select count(distinct i.organization_id)
 from inbox i join organizations o on o.id = i.organization_id
-where i.topic = 'analytics' and o.status = 'active'
+where i.topic = 'analytics' and o.status = 'active' and o.held_since is null
   and (i.state = 'received' or (i.state = 'claimed' and i.lease_until < :now))
   and not exists (
       select from inbox d
@@ -30,7 +30,7 @@ select pg_advisory_xact_lock(hashtextextended('fresh_numbers', 25));
 with free as (
     select i.id
     from inbox i join organizations o on o.id = i.organization_id
-    where i.topic = 'analytics' and o.status = 'active'
+    where i.topic = 'analytics' and o.status = 'active' and o.held_since is null
       and (i.state = 'received' or (i.state = 'claimed' and i.lease_until < :now))
       and not exists (
           select from inbox d

@@ -18,35 +18,52 @@ from unnest(cast(:organization_ids as uuid[]), cast(:topics as text[]), cast(:so
 join inbox i using (organization_id, topic, source, delivery_id);
 
 -- name: dispatch_batch
--- Give the waiting rows, and those whose lease ran out, to a new batch: at most :row_limit rows, the organizations
--- taking turns, so that one client's thousand leads do not hold up another's one. The lease covers the run's start.
--- Rows that were in two fruitless attempts are :suspects: they come in batches of their own, smaller with each attempt,
--- so that a row that kills its run is alone before it is buried.
-with waiting as (
+-- Give the waiting rows of a lane, and those whose lease ran out, to a new batch: at most :row_limit rows, the
+-- organizations taking turns. The lease covers the run's start. The lanes:
+--   ordinary  of who has few rows open: a batch of them is done soon
+--   crowd     of who has more than :crowd_rows open, so that one client's thousand leads hold up nobody else's one
+--   suspects  rows that were in two fruitless attempts: in smaller batches with each attempt, so that a row that kills
+--             its run is alone before it is buried
+with crowds as (
+    select organization_id from inbox
+    where state in ('received', 'claimed') and topic = :topic
+    group by organization_id having count(*) > :crowd_rows
+), waiting as (
     select id, organization_id, received_at, attempts from inbox
-    where state = 'received' and topic = :topic and not_before <= now() and (attempts >= 2) = :suspects
+    where state = 'received' and topic = :topic and not_before <= now()
     union all
     select id, organization_id, received_at, attempts from inbox
-    where state = 'claimed' and topic = :topic and lease_until < now() and (attempts >= 2) = :suspects
+    where state = 'claimed' and topic = :topic and lease_until < now()
+), of_lane as (
+    select w.id, w.organization_id, w.received_at, w.attempts
+    from waiting w left join crowds c on c.organization_id = w.organization_id
+    where cast(:lane as text) = case when w.attempts >= 2 then 'suspects'
+                                     when c.organization_id is not null then 'crowd' else 'ordinary' end
 ), turns as (
     select w.id, row_number() over (partition by w.organization_id order by w.received_at) as turn, w.received_at
-    from waiting w
+    from of_lane w
     join organizations o on o.id = w.organization_id
-    where o.status = 'active' and mod(o.shard, :shards) = :shard
+    where o.status = 'active' and o.held_since is null and mod(o.shard, :shards) = :shard
 ), chosen as (
     select i.id from inbox i
     where i.id in (
         select id from turns order by turn, received_at
-        limit (select greatest(floor(:row_limit / power(4, case when :suspects then max(attempts) else 0 end)), 1)
-               from waiting))
+        limit (select greatest(floor(:row_limit / power(4, case when :lane = 'suspects' then max(attempts) else 0 end)), 1)
+               from of_lane))
       and (i.state = 'received' or (i.state = 'claimed' and i.lease_until < now()))
     for update skip locked
 )
 update inbox
-set state = 'claimed', batch_id = :batch_id, run_id = null, lease_until = now() + make_interval(secs => :lease_seconds)
+set state = 'claimed', batch_id = :batch_id, lane = :lane, run_id = null,
+    lease_until = now() + make_interval(secs => :lease_seconds)
 from chosen
 where inbox.id = chosen.id
 returning inbox.id;
+
+-- name: keep_for_run!
+-- Batches whose runs wait for a place: nobody else is to be given their rows.
+update inbox set lease_until = now() + make_interval(secs => :lease_seconds)
+where batch_id = any(:batch_ids) and state = 'claimed' and run_id is null;
 
 -- name: bury_hopeless!
 -- A row that was claimed too often without any progress kills its worker or its step: out of the way, with the reason.
@@ -190,10 +207,10 @@ where inbox.id = buried.id and inbox.state = 'received';
 select distinct organization_id from inbox where topic = :topic and state = 'received' and received_at < :before;
 
 -- name: count_open_batches$
--- Batches that runs of this shard hold or are about to take; those of suspects are counted by themselves.
+-- Batches of a lane that runs of this shard hold or are about to take.
 select count(distinct i.batch_id) from inbox i join organizations o on o.id = i.organization_id
 where i.topic = :topic and i.state = 'claimed' and i.lease_until >= now() and mod(o.shard, :shards) = :shard
-  and (i.attempts >= 2) = :suspects;
+  and i.lane = :lane;
 
 -- name: one_row^
 select id, state, stage, run_id, lead_id, received_at, finished_at, last_error from inbox where id = :id;

@@ -7,27 +7,29 @@ with waiting as (
     where state in ('received', 'claimed') group by organization_id
 )
 select o.slug, o.name, o.status, o.plan_key, coalesce(w.rows, 0) as waiting, o.database_name,
-       o.dsn_sealed is not null as has_own_server, o.created_at
+       o.dsn_sealed is not null and o.database_name is null as has_own_server,
+       o.server, o.created_at
 from organizations o left join waiting w on w.organization_id = o.id
 order by o.slug;
 
 -- name: tenant_details^
 select o.name, o.status, o.plan_key, o.timezone, o.locale, o.currency, o.database_name,
-       o.dsn_sealed is not null as has_own_server, o.created_at,
+       o.dsn_sealed is not null and o.database_name is null as has_own_server,
+       o.server, o.created_at,
        (select count(*) from inbox where organization_id = o.id and state in ('received', 'claimed')) as waiting,
        (select count(*) from inbox where organization_id = o.id and state = 'dead') as dead,
        (select max(received_at) from inbox where organization_id = o.id) as last_delivery_at
 from organizations o where o.slug = :slug;
 
 -- name: tenant_databases
--- The databases of tenants on this server, and whether each is there yet.
-select o.slug, o.status, o.database_name, d.datname is not null as is_there
-from organizations o left join pg_database d on d.datname = o.database_name
+-- Tenants with a database on one of our servers.
+select o.id, o.slug, o.name, o.status, o.timezone, o.locale, o.database_name, o.dsn_sealed, o.data_key_wrapped
+from organizations o
 where o.database_name is not null and o.status <> 'closed'
 order by o.slug;
 
 -- name: count_own_servers$
-select count(*) from organizations where dsn_sealed is not null and status <> 'closed';
+select count(*) from organizations where dsn_sealed is not null and database_name is null and status <> 'closed';
 
 -- name: organizations_with_keys
 -- Everyone whose database can be opened.

@@ -11,11 +11,29 @@ set rows = excluded.rows, needs_review = excluded.needs_review, code_version = e
     run_id = excluded.run_id, materialized_at = excluded.materialized_at;
 
 -- name: behind
--- Organizations with days whose newest analysis rests on another prompt than the current one.
-select o.slug, l.asset, count(*) as days, min(l.day) as from_day, max(l.day) as to_day
-from asset_ledger l join organizations o on o.id = l.organization_id
-join unnest(cast(:assets as text[]), cast(:versions as text[])) as current (asset, version) on current.asset = l.asset
-where l.rows > 0 and l.code_version is distinct from current.version and o.status = 'active'
+-- Organizations with days whose newest analysis rests on another prompt than the current one. From version to version
+-- through the index, each in one step: while everybody is on the current prompts, no day of the past is read.
+with recursive current as (
+    select * from unnest(cast(:assets as text[]), cast(:versions as text[])) as given (asset, version)
+), versions as (
+    select c.asset, (select min(coalesce(l.code_version, '')) from asset_ledger l
+                     where l.asset = c.asset and l.rows > 0) as version
+    from current c
+    union all
+    select v.asset, (select min(coalesce(l.code_version, '')) from asset_ledger l
+                     where l.asset = v.asset and l.rows > 0 and coalesce(l.code_version, '') > v.version)
+    from versions v where v.version is not null
+)
+select o.slug, v.asset, cast(sum(found.days) as bigint) as days, min(found.from_day) as from_day,
+       max(found.to_day) as to_day
+from versions v join current c on c.asset = v.asset and c.version <> v.version
+cross join lateral (
+    select l.organization_id, count(*) as days, min(l.day) as from_day, max(l.day) as to_day
+    from asset_ledger l
+    where l.asset = v.asset and coalesce(l.code_version, '') = v.version and l.rows > 0
+    group by 1
+) found
+join organizations o on o.id = found.organization_id and o.status = 'active'
 group by 1, 2
 order by 1, 2;
 

@@ -14,6 +14,9 @@ from organizations where id = :id;
 select id, slug, name, status, timezone, locale, database_name, dsn_sealed, data_key_wrapped
 from organizations where slug = :slug;
 
+-- name: place_of^
+select server, database_name, held_since from organizations where id = :id;
+
 -- name: organizations_by_id
 select id, slug, name, status, timezone, locale, database_name, dsn_sealed, data_key_wrapped
 from organizations where id = any(:ids) order by slug;
@@ -25,7 +28,7 @@ from organizations where slug = any(:slugs) order by slug;
 -- name: suspended_organizations
 -- Whom we do no work for, but still owe what was told.
 select id, slug, name, status, timezone, locale, database_name, dsn_sealed, data_key_wrapped
-from organizations where status = 'suspended' order by slug;
+from organizations where status = 'suspended' and held_since is null order by slug;
 
 -- name: known_slugs
 -- Every organization that ever could have had data or is being set up, in the order of their coming.
@@ -34,8 +37,8 @@ where status <> 'provisioning' or exists (select from provisionings p where p.or
 order by created_at, slug;
 
 -- name: insert_organization!
-insert into organizations (slug, name, timezone, locale, database_name)
-values (:slug, :name, :timezone, :locale, :database_name)
+insert into organizations (id, slug, name, timezone, locale, database_name, server, dsn_sealed)
+values (:id, :slug, :name, :timezone, :locale, :database_name, :server, :dsn_sealed)
 on conflict (slug) do nothing;
 
 -- name: set_data_key!

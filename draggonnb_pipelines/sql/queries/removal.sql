@@ -39,7 +39,7 @@ returning state;
 -- name: close_organization!
 -- Nothing of it answers any more. Its key stays: payments may lead to a new beginning.
 update organizations
-set status = 'closed', dsn_sealed = null, webhook_token_sha256 = null, webhook_secret_sealed = null
+set status = 'closed', dsn_sealed = case when database_name is not null then dsn_sealed end, webhook_token_sha256 = null, webhook_secret_sealed = null
 where id = :id;
 
 -- name: free_half_hour!

@@ -74,7 +74,7 @@ select exists (select from audit_log where action = :action and resource = :reso
 select count(*) from organizations;
 
 -- name: databases_to_restore
--- Organizations that had a database on this server.
+-- Organizations that had a database on one of our servers.
 select id, slug, name, status, timezone, locale, database_name, dsn_sealed, data_key_wrapped
 from organizations
 where database_name is not null and data_key_wrapped is not null and status not in ('provisioning', 'closed')

@@ -1,5 +1,6 @@
 """What a step's outcomes say to the operator about content: a report per organization and day, and the checks."""
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import date
 from typing import Any
@@ -16,7 +17,7 @@ from draggonnb_pipelines.resources.postgres import TenantDb
 from draggonnb_pipelines.resources.stack import Stack
 from draggonnb_pipelines.workflows.content.content_batches import Outcome
 from draggonnb_pipelines.workflows.content.content_checks import CONTENT
-from draggonnb_pipelines.workflows.content.scheduling import Enqueued, enqueue_ready
+from draggonnb_pipelines.workflows.content.scheduling import POSTS_AT_ONCE, Enqueued, enqueue_ready
 from draggonnb_pipelines.workflows.inbox_batches import organizations_by_slug, reason_of
 from draggonnb_pipelines.workflows.step_reports import (
     by_partition,
@@ -28,6 +29,7 @@ from draggonnb_pipelines.workflows.step_reports import (
 )
 
 PREVIEWS_SHOWN = 3
+CLIENTS_AT_ONCE = 16
 # Checks before anything is scheduled: which findings each one is about.
 CHECKS = {
     "brand_rules_kept": frozenset({"banned_word", "banned_claim", "risky_claim", "missing_disclaimer"}),
@@ -72,18 +74,28 @@ async def report_content(
 
 
 async def enqueue_approved(stack: Stack, keys: Sequence[PartitionKey]) -> StepReport:
-    """Put on the queue what was approved since, and report on it; a client's trouble is its own."""
+    """Put on the queue what was approved since, and report on it; a client's trouble is its own.
+
+    Of a client with very many no more than one look's: the others' due posts wait for this step, and the rest is put on
+    the queue in its turns of the next one.
+    """
     organizations = await organizations_by_slug(stack, [key.slug for key in keys])
-    done, failed = {}, {}
-    for key in keys:
-        try:
-            made = await enqueue_ready(stack, organizations[key.slug])
-        except Exception as error:
-            failed[key] = reason_of(error)
-            continue
+    permits = asyncio.Semaphore(CLIENTS_AT_ONCE)
+
+    async def of_key(key: PartitionKey) -> KeyReport | str:
+        async with permits:
+            try:
+                made = await enqueue_ready(stack, organizations[key.slug], most=POSTS_AT_ONCE)
+            except Exception as error:
+                return reason_of(error)
         rows = sum(one.rows for one in made)
-        done[key] = KeyReport(rows=rows, metadata={"queued": Markdown(_queued(made)), "rows": rows})
-    return StepReport(done=done, failed=failed)
+        return KeyReport(rows=rows, metadata={"queued": Markdown(_queued(made)), "rows": rows})
+
+    found = dict(zip(keys, await asyncio.gather(*map(of_key, keys)), strict=True))
+    return StepReport(
+        done={key: report for key, report in found.items() if isinstance(report, KeyReport)},
+        failed={key: reason for key, reason in found.items() if isinstance(reason, str)},
+    )
 
 
 def _count(tenant: TenantDb, days: Sequence[date]) -> AsyncIterator[dict[str, Any]]:

@@ -55,9 +55,13 @@ class QueueRow:
     payload: Mapping[str, Any]
 
 
-async def enqueue_ready(stack: Stack, organization: Organization) -> list[Enqueued]:
+async def enqueue_ready(stack: Stack, organization: Organization, *, most: int | None = None) -> list[Enqueued]:
     """Put all approved posts of a client on the queue. Safe to repeat and to run beside itself: a post is enqueued in
-    the statement that takes it out of `approved`, and its rows have keys of their own."""
+    the statement that takes it out of `approved`, and its rows have keys of their own.
+
+    Args:
+        most: stop after about this many, rounded up to whole looks of `POSTS_AT_ONCE`; None: all.
+    """
     enqueued: list[Enqueued] = []
     async with stack.tenants.open(organization) as tenant:
         while posts := [row async for row in SCHEDULING.approved_posts(tenant.conn, row_limit=POSTS_AT_ONCE)]:
@@ -76,7 +80,7 @@ async def enqueue_ready(stack: Stack, organization: Organization) -> list[Enqueu
                 if rows:
                     taken.add(at.utc)
                 enqueued.append(await _enqueue(stack, tenant, post, at, rows, _left_out(post, accounts)))
-            if len(posts) < POSTS_AT_ONCE:
+            if len(posts) < POSTS_AT_ONCE or (most is not None and len(enqueued) >= most):
                 break
     return enqueued
 

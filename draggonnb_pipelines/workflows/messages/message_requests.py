@@ -6,6 +6,7 @@ after the cause is mended, it reaches those who were missing. Not here: the webh
 and preferences (the outbox).
 """
 
+import asyncio
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -23,9 +24,11 @@ from draggonnb_pipelines.resources.postgres import TenantDb
 from draggonnb_pipelines.resources.stack import Stack
 from draggonnb_pipelines.resources.vault import SealBroken
 from draggonnb_pipelines.workflows.inbox_batches import organizations_by_id, reason_of
-from draggonnb_pipelines.workflows.messages.message_statuses import AT_ONCE, INBOX, ROW_FAULTS
+from draggonnb_pipelines.workflows.messages.message_statuses import INBOX, ROW_FAULTS
 from draggonnb_pipelines.workflows.messages.notices import TENANT, Notice, tell
 
+CLIENTS_AT_ONCE = 8
+TURN_ROWS = 50
 EVENT_OF = {"service": "client_message", "marketing": "client_campaign"}
 log = logging.getLogger(__name__)
 
@@ -40,44 +43,50 @@ class Delivered:
 
 
 async def deliver_requests(stack: Stack) -> Delivered:
-    """Tell what waits, of every active organization. Repeatable, and killed at any moment: each recipient is told once.
+    """Tell what waits, of every active organization, who take turns; who asks meanwhile joins the next one.
+    Repeatable, and killed at any moment: each recipient is told once.
 
     Raises:
         psycopg.OperationalError: the master database is away.
     """
-    async with stack.master.connection() as conn:
-        rows = INBOX.organizations_waiting(conn, topic=TOPIC, before=stack.now())
-        ids = {row["organization_id"] async for row in rows}
-    done = Delivered()
-    for organization in (await organizations_by_id(stack, ids)).values():
-        if not organization.is_active:
-            continue
-        try:
-            await _deliver_all(stack, organization, done)
-        except psycopg.OperationalError:
-            raise  # the master's own: a tenant's comes as TenantUnavailable
-        except (DraggonnbError, psycopg.Error) as error:
-            done.waiting[organization.slug] = reason_of(error)
+    done, permits = Delivered(), asyncio.Semaphore(CLIENTS_AT_ONCE)
+
+    async def turn(organization: Organization) -> None:
+        async with permits:
+            try:
+                await _deliver_some(stack, organization, done)
+            except psycopg.OperationalError:
+                raise  # the master's own: a tenant's comes as TenantUnavailable
+            except (DraggonnbError, psycopg.Error) as error:
+                done.waiting[organization.slug] = reason_of(error)
+
+    while waiting := [one for one in await _who_waits(stack) if one.slug not in done.waiting]:
+        await asyncio.gather(*map(turn, waiting))
     return done
 
 
-async def _deliver_all(stack: Stack, organization: Organization, done: Delivered) -> None:
-    while True:
+async def _who_waits(stack: Stack) -> list[Organization]:
+    async with stack.master.connection() as conn:
+        rows = INBOX.organizations_waiting(conn, topic=TOPIC, before=stack.now())
+        ids = {row["organization_id"] async for row in rows}
+    return [one for one in (await organizations_by_id(stack, ids)).values() if one.is_active]
+
+
+async def _deliver_some(stack: Stack, organization: Organization, done: Delivered) -> None:
+    """One turn: the oldest requests of this organization."""
+    async with stack.master.connection() as conn:
+        found = INBOX.waiting_deliveries(conn, topic=TOPIC, organization_id=organization.id, row_limit=TURN_ROWS)
+        rows = [row async for row in found]
+    for row in rows:
+        reason = await _deliver(stack, organization, row)
         async with stack.master.connection() as conn:
-            waiting = INBOX.waiting_deliveries(conn, topic=TOPIC, organization_id=organization.id, row_limit=AT_ONCE)
-            rows = [row async for row in waiting]
-        if not rows:
-            return
-        for row in rows:
-            reason = await _deliver(stack, organization, row)
-            async with stack.master.connection() as conn:
-                if reason is None:
-                    await INBOX.close_deliveries(conn, ids=[row["id"]])
-                    done.told += 1
-                else:
-                    await INBOX.bury_deliveries(conn, ids=[row["id"]], errors=[reason])
-                    log.error("message request %s of %s: %s", row["id"], organization.slug, reason)
-                    done.dead += 1
+            if reason is None:
+                await INBOX.close_deliveries(conn, ids=[row["id"]])
+                done.told += 1
+            else:
+                await INBOX.bury_deliveries(conn, ids=[row["id"]], errors=[reason])
+                log.error("message request %s of %s: %s", row["id"], organization.slug, reason)
+                done.dead += 1
 
 
 async def _deliver(stack: Stack, organization: Organization, row: Mapping[str, Any]) -> str | None:

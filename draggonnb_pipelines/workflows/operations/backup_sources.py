@@ -51,7 +51,7 @@ class Source:
 
     @property
     def schemas(self) -> tuple[str, ...] | None:
-        return HOSTED_SCHEMAS if self.organization and self.organization.dsn_sealed else None
+        return HOSTED_SCHEMAS if self.organization and self.organization.is_hosted else None
 
     def dsn(self, stack: Stack) -> str:
         """Raises TenantUnavailable or SealBroken, as `Tenants.dsn`."""

@@ -1,16 +1,33 @@
-"""Databases on our server that hold a client's data besides the one that serves.
+"""Databases on our servers that hold a client's data besides the one that serves.
 
-Lives here: what a restore calls them, and finding them all, so that an erasure forgets none. Does not live here: making
-them (`restores.py`), dropping them (`workflows/provisioning/erasure.py`, and `drop_old`).
+Lives here: what restores and moves call them, and finding them all, so that an erasure forgets none. Does not live
+here: making them (`restores.py`, `moves.py`), dropping them (`workflows/provisioning/erasure.py`, and each `drop_old`).
 """
 
+from dataclasses import dataclass
 from uuid import UUID
 
+import psycopg
+
 from draggonnb_pipelines.domain.organizations import Organization
+from draggonnb_pipelines.errors import OperatorError
 from draggonnb_pipelines.resources.database_names import databases, databases_marked
 from draggonnb_pipelines.resources.stack import Stack
+from draggonnb_pipelines.workflows.placement import MASTERS_OWN, ORGANIZATIONS, Server, all_servers
 
 KEPT, FRESH = "_before_restore", "_restoring"
+
+
+@dataclass(frozen=True)
+class Copy:
+    """One of them, on one of our servers."""
+
+    name: str
+    server: Server
+
+    @property
+    def words(self) -> str:
+        return self.name if self.server.name == MASTERS_OWN else f"{self.name} on the server {self.server.name}"
 
 
 def mark_of(organization_id: UUID) -> str:
@@ -18,9 +35,36 @@ def mark_of(organization_id: UUID) -> str:
     return f"draggonnb: restored from a backup of organization {organization_id}"
 
 
-async def copies_of(stack: Stack, organization: Organization) -> list[str]:
-    """Their names, the one that serves left out: put aside by a restore, half restored, or restored `--into`."""
-    marked, name = await databases_marked(stack.master.dsn, mark_of(organization.id)), organization.database_name
-    if name is None:
-        return sorted(marked)
-    return sorted(({name + KEPT, name + FRESH} & await databases(stack.master.dsn)) | (marked - {name}))
+def moved_mark(organization_id: UUID) -> str:
+    """The comment on both databases of a move, the old and the new."""
+    return f"draggonnb: moved, of organization {organization_id}"
+
+
+async def copies_of(stack: Stack, organization: Organization) -> list[Copy]:
+    """The one that serves left out: put aside by a restore or a move, half made by one, or restored `--into`.
+
+    Raises:
+        OperatorError: a server does not answer, so nobody can say what is there.
+    """
+    async with stack.master.connection() as conn:
+        now = await ORGANIZATIONS.place_of(conn, id=organization.id)
+    found: list[Copy] = []
+    for server in await all_servers(stack.master, stack.vault):
+        serving = now["database_name"] if now["server"] == server.name else None
+        names = await _names_on(server, organization.id, now["database_name"])
+        found += [Copy(name, server) for name in sorted(names - {serving})]
+    return found
+
+
+async def _names_on(server: Server, organization_id: UUID, name: str | None) -> set[str]:
+    try:
+        there = await databases(server.dsn)
+        marked = {
+            *await databases_marked(server.dsn, mark_of(organization_id)),
+            *await databases_marked(server.dsn, moved_mark(organization_id)),
+        }
+    except psycopg.OperationalError as error:
+        raise OperatorError(
+            f"the database server {server.name} does not answer", remedy="what it has of the client is not known"
+        ) from error
+    return marked | ({name + suffix for suffix in (KEPT, FRESH)} & there if name else set())

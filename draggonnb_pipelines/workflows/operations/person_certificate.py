@@ -22,7 +22,10 @@ ELSEWHERE = (
     ("the client's n8n", "executions that it keeps: prune them there (EXECUTIONS_DATA_MAX_AGE)"),
 )
 LOGIN = ("Supabase Auth", "the login of a person of the organization: delete the user under Authentication > Users")
-COPY = "a restore left it, and the person may be in it until it is dropped: `draggonnb backup drop-old`, or `dropdb`"
+COPY = (
+    "a restore or a move left it, and the person may be in it until it is dropped: `draggonnb backup drop-old`, "
+    "`draggonnb tenant drop-old`, or `dropdb`"
+)
 
 
 def certificate_of(

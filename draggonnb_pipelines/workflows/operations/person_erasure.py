@@ -222,7 +222,7 @@ async def _end(
         seen.deliveries.unreadable,
         stack.now(),
         has_login_elsewhere=bool(seen.subject.users) and logins is None,
-        copies=await copies_of(stack, organization),
+        copies=[copy.words for copy in await copies_of(stack, organization)],
     )
     others = fingerprints_of(stack, organization, seen.subject.identity)
     await write_slip(stack, row, certificate, others, stack.now())
@@ -246,7 +246,7 @@ async def _nothing_to_erase(
     if not seen.kept:
         return None
     row = {"id": uuid4(), "requested_by": by, "created_at": stack.now()}
-    copies = await copies_of(stack, organization)
+    copies = [copy.words for copy in await copies_of(stack, organization)]
     return certificate_of(
         organization, row, fingerprint, {}, seen.kept, seen.deliveries.unreadable, stack.now(), copies=copies
     )

@@ -65,6 +65,7 @@ WITHOUT_PERSONS = {
         "backups": "files; what is in them goes with their retention",
         "book_findings": "sums",
         "client_weeks": "figures",
+        "database_servers": "",
         "inbox": "sealed bodies: `person_inbox.py`",
         "invoice_documents": "of `invoices`, and kept as they are",
         "invoice_series": "",
@@ -86,7 +87,9 @@ WITHOUT_PERSONS = {
         "subscription_events": "of the organization",
         "subscription_orders": "of the organization",
         "subscriptions": "of the organization",
+        "tenant_moves": "operators by their login",
         "vendor_credentials": "the agency's own",
+        "vendor_limits": "",
         "vendor_plan_costs": "",
     },
     "tenant": {

@@ -68,7 +68,7 @@ async def put_in_place(
     held = await _make_ready(stack, organization, taken, name + FRESH, by=by, old=name if replaces_old else None)
     replayed = await _replay_leads(stack, organization, taken.started_at, wait_seconds=REPLAY_WAIT_SECONDS)
     aside = [(name, name + KEPT)] if replaces_old else []
-    await rename(stack.master.dsn, [*aside, (name + FRESH, name)])
+    await rename(stack.tenants.server_dsn(organization), [*aside, (name + FRESH, name)])
     replayed |= await _replay_leads(stack, organization, taken.started_at, wait_seconds=0)
     await note_due(stack.master, organization.id, stack.now())
     async with stack.master.connection() as conn:
@@ -81,9 +81,10 @@ async def _make_ready(
     stack: Stack, organization: Organization, taken: Taken, name: str, *, by: str, old: str | None
 ) -> int:
     """Returns how many posts a person is asked about."""
-    dsn = dsn_for(stack.master.dsn, name)
+    its_server = stack.tenants.server_dsn(organization)
+    dsn = dsn_for(its_server, name)
     await asyncio.to_thread(migrate, dsn, TENANT_MIGRATIONS)
-    ledger = await _ledger_of(dsn_for(stack.master.dsn, old)) if old else None
+    ledger = await _ledger_of(dsn_for(its_server, old)) if old else None
     question = _QUESTION.format(at=taken.started_at)
     async with long_connection(dsn) as conn, conn.transaction():
         untouched = ledger.untouched if ledger else None

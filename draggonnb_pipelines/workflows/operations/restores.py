@@ -43,6 +43,7 @@ from draggonnb_pipelines.workflows.operations.backup_sources import (
 )
 from draggonnb_pipelines.workflows.operations.client_copies import FRESH, KEPT, mark_of
 from draggonnb_pipelines.workflows.operations.restored_work import put_in_place
+from draggonnb_pipelines.workflows.placement import refuse_moving
 
 ORGANIZATIONS = load_queries("organizations")
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
@@ -81,28 +82,32 @@ async def restore_tenant(
 
     Raises:
         OperatorError: no such client or backup, a name that cannot be used, an old database of an earlier restore is
-            still there, or the client's database is a vendor's (only `into` can be had).
+            still there, the client is being moved, or its database is a vendor's (only `into` can be had).
         BackupFault: the file is not as it was written, or what it gave is not what it says; the client serves on.
         SealBroken: its keys are not here.
     """
     began = time.monotonic()
-    [source] = await sources(stack, [slug], with_master=False)
-    organization = source.organization
-    assert organization is not None
-    target = await _checked_target(stack, organization, into)
-    taken = (await newest(stack, at=at)).get(slug)
-    if taken is None:
-        when = f" from {at:%Y-%m-%d %H:%M} UTC or before" if at else ""
-        raise OperatorError(f"there is no good backup of {slug}{when}", remedy=f"draggonnb backup list --tenant {slug}")
     async with alone(stack, slug):
+        [source] = await sources(stack, [slug], with_master=False)
+        organization = source.organization
+        assert organization is not None
+        await refuse_moving(stack.master, organization)
+        target = await _checked_target(stack, organization, into)
+        taken = (await newest(stack, at=at)).get(slug)
+        if taken is None:
+            when = f" from {at:%Y-%m-%d %H:%M} UTC or before" if at else ""
+            raise OperatorError(
+                f"there is no good backup of {slug}{when}", remedy=f"draggonnb backup list --tenant {slug}"
+            )
         metadata = {"from": taken.file_name, "database": target}
         # Ahead of everything: whoever is killed right after the change of names has said in the master what he did.
         await _audit_master(stack, by, "backup.restore_begun", slug, metadata)
         fresh = into or target + FRESH
-        figures = await fill(stack, organization, taken, fresh, on_bytes=on_bytes)
+        its_server = stack.tenants.server_dsn(organization)
+        figures = await fill(stack, organization, taken, fresh, server_dsn=its_server, on_bytes=on_bytes)
         done = Restored(slug, target, taken.started_at, len(figures), row_count(figures), 0.0)
         if into is None:
-            has_old = target in await databases(stack.master.dsn)
+            has_old = target in await databases(its_server)
             work = await put_in_place(stack, organization, taken, by=by, replaces_old=has_old)
             done = replace(done, kept_as=target + KEPT if has_old else None, **asdict(work))
         await _audit_master(stack, by, "backup.restored", slug, metadata)
@@ -115,24 +120,27 @@ async def fill(
     taken: Taken,
     name: str,
     *,
+    server_dsn: str | None = None,
     on_bytes: Callable[[int], None] | None = None,
 ) -> Figures:
     """Make a database out of a backup (one of that name is dropped first) and compare it with what the backup says;
     returns its figures.
 
+    Args:
+        server_dsn: where; None is the master's own server.
+
     Raises:
         BackupFault: as `restore_tenant`; the database is dropped again.
         SealBroken: likewise.
     """
+    server_dsn = server_dsn or stack.master.dsn
     path = await asyncio.to_thread(sound_file, folder_of(stack.settings), taken)
     key = file_key(stack.vault, organization, path)
-    is_hosted = organization is not None and organization.dsn_sealed is not None
+    is_hosted = organization is not None and organization.is_hosted
     if organization is not None:
-        await asyncio.to_thread(ensure_tenant_template, stack.master.dsn)  # roles that the file's grants name
+        await asyncio.to_thread(ensure_tenant_template, server_dsn)  # roles that the file's grants name
     mark = mark_of(organization.id) if organization else None
-    return await filled_and_compared(
-        stack.master.dsn, path, key, name, is_hosted=is_hosted, mark=mark, on_bytes=on_bytes
-    )
+    return await filled_and_compared(server_dsn, path, key, name, is_hosted=is_hosted, mark=mark, on_bytes=on_bytes)
 
 
 async def filled_and_compared(
@@ -169,20 +177,21 @@ async def drop_old(stack: Stack, slug: str, *, by: str) -> str:
     Raises:
         OperatorError: no such client, or nothing was put aside.
     """
-    [source] = await sources(stack, [slug], with_master=False)
-    kept_as = source.database + KEPT
     async with alone(stack, slug):
-        if source.schemas or kept_as not in await databases(stack.master.dsn):
+        [source] = await sources(stack, [slug], with_master=False)
+        assert source.organization is not None
+        kept_as, its_server = source.database + KEPT, stack.tenants.server_dsn(source.organization)
+        if source.schemas or kept_as not in await databases(its_server):
             raise OperatorError(f"there is no database {kept_as}", remedy="no restore has put one aside")
         await _audit_master(stack, by, "backup.old_drop_begun", slug, {"database": kept_as})
-        await drop(stack.master.dsn, kept_as)
+        await drop(its_server, kept_as)
         await _audit_master(stack, by, "backup.old_dropped", slug, {"database": kept_as})
     return kept_as
 
 
 async def _checked_target(stack: Stack, organization: Organization, into: str | None) -> str:
     """The name under which the restored database is to be found in the end."""
-    there = await databases(stack.master.dsn)
+    there = await databases(stack.tenants.server_dsn(organization))
     if into is not None:
         if not _NAME.fullmatch(into) or into in there:
             fault = "is there already" if into in there else "is not a database's name"

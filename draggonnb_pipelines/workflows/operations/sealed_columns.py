@@ -10,7 +10,7 @@ from uuid import UUID
 
 from draggonnb_pipelines.domain.inbox import webhook_secret_context
 from draggonnb_pipelines.domain.itn import RAW_CONTEXT
-from draggonnb_pipelines.resources.postgres import sealed_dsn_context
+from draggonnb_pipelines.resources.postgres import sealed_dsn_context, server_dsn_context
 from draggonnb_pipelines.resources.vault import data_key_context
 from draggonnb_pipelines.workflows.billing.subscription_changes import token_context
 
@@ -31,6 +31,7 @@ class SealedColumn:
 UNDER_MASTER_KEYS = (
     SealedColumn("organizations", "data_key_wrapped", data_key_context),
     SealedColumn("organizations", "dsn_sealed", sealed_dsn_context),
+    SealedColumn("database_servers", "dsn_sealed", server_dsn_context),
     SealedColumn("organizations", "webhook_secret_sealed", webhook_secret_context),
     SealedColumn("subscriptions", "payfast_token_sealed", token_context),
     SealedColumn("payments", "raw_sealed", lambda _: RAW_CONTEXT),

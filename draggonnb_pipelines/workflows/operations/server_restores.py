@@ -127,12 +127,11 @@ async def _restore_clients(
 ) -> list[BackedUp]:
     async with stack.master.connection() as conn:
         organizations = [Organization(**row) async for row in RESTORES.databases_to_restore(conn)]
-    there = await databases(stack.master.dsn)
     places = asyncio.Semaphore(AT_ONCE)
 
     async def one(organization: Organization) -> BackedUp:
         async with places:
-            done = await _restore_client(stack, organization, manifest.get(organization.slug), there, by=by)
+            done = await _restore_client(stack, organization, manifest.get(organization.slug), by=by)
         if on_done:
             on_done(done)
         return done
@@ -140,18 +139,17 @@ async def _restore_clients(
     return list(await asyncio.gather(*(one(organization) for organization in organizations)))
 
 
-async def _restore_client(
-    stack: Stack, organization: Organization, taken: Taken | None, there: set[str], *, by: str
-) -> BackedUp:
+async def _restore_client(stack: Stack, organization: Organization, taken: Taken | None, *, by: str) -> BackedUp:
     name, began = organization.database_name, time.monotonic()
     assert name is not None
     if taken is None:
         return BackedUp(organization.slug, fault="the manifest has no backup of it")
-    if name in there:
-        return BackedUp(organization.slug, taken.file_name, taken.size_bytes, row_count(taken.tables))
     try:
+        its_server = stack.tenants.server_dsn(organization)
+        if name in await databases(its_server):
+            return BackedUp(organization.slug, taken.file_name, taken.size_bytes, row_count(taken.tables))
         async with alone(stack, organization.slug):
-            figures = await fill(stack, organization, taken, name + FRESH)
+            figures = await fill(stack, organization, taken, name + FRESH, server_dsn=its_server)
             await put_in_place(stack, organization, taken, by=by, replaces_old=False)
     except (DraggonnbError, psycopg.Error) as error:
         return BackedUp(organization.slug, taken.file_name, taken.size_bytes, fault=words(error))

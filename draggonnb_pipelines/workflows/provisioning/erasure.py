@@ -22,6 +22,7 @@ from draggonnb_pipelines.sql import load_queries
 from draggonnb_pipelines.workflows.operations.backup_sources import alone
 from draggonnb_pipelines.workflows.operations.client_copies import copies_of
 from draggonnb_pipelines.workflows.organizations import ORGANIZATIONS
+from draggonnb_pipelines.workflows.placement import refuse_moving
 from draggonnb_pipelines.workflows.provisioning.erasure_certificate import certificate_of, write_certificate
 from draggonnb_pipelines.workflows.provisioning.export_bundle import drop_bundles
 from draggonnb_pipelines.workflows.provisioning.offboarding import note_trouble, offboarding_of
@@ -72,7 +73,7 @@ async def _erase(stack: Stack, ledger: Ledger, row: dict[str, Any], *, by: str) 
     resources = await remove_stack(ledger)
     media = await drop_media(stack, organization.slug)
     has_project = any(one.step == "supabase_project" for one in resources)
-    if organization.dsn_sealed and not has_project:
+    if organization.is_hosted and not has_project:
         raise NeedsReview(f"the database of {organization.slug} is on a server that we did not make: drop it there")
     dropped = await _drop_databases(stack, organization)
     await asyncio.to_thread(drop_bundles, stack, organization)
@@ -89,13 +90,15 @@ async def _erase(stack: Stack, ledger: Ledger, row: dict[str, Any], *, by: str) 
 
 
 async def _drop_databases(stack: Stack, organization: Organization) -> list[str]:
-    """Its own, and what restores have left of it: a copy would survive the erasure in the clear."""
+    """Its own, and what restores and moves have left of it: a copy would survive the erasure in the clear."""
     async with alone(stack, organization.slug):
-        names = [organization.database_name] if organization.database_name else []
-        names += await copies_of(stack, organization)
-        for name in names:
-            await asyncio.to_thread(drop_tenant_database, stack.settings.dsn, name, organization.id)
-    return names
+        await refuse_moving(stack.master, organization)
+        its_server = stack.tenants.server_dsn(organization)
+        doomed = [(organization.database_name, its_server)] if organization.database_name else []
+        copies = await copies_of(stack, organization)
+        for name, server_dsn in [*doomed, *((copy.name, copy.server.dsn) for copy in copies)]:
+            await asyncio.to_thread(drop_tenant_database, server_dsn, name, organization.id)
+    return [*(name for name, _ in doomed), *(copy.words for copy in copies)]
 
 
 async def _forget(conn: Connection, ledger: Ledger) -> None:

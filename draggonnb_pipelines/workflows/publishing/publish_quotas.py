@@ -90,6 +90,19 @@ class Quotas:
             for vendor, reason in stopped.items():
                 await AGENDA.stop_vendor(conn, vendor=vendor, reason=reason)
 
+    async def learn(self, master: MasterDb) -> None:
+        """Take in what other runs have kept; what this one has not saved yet must be saved before."""
+        async with master.connection() as conn:
+            rows = [row async for row in AGENDA.app_quotas(conn)]
+        self.remaining |= {row["vendor"]: row["remaining"] for row in rows if row["remaining"] is not None}
+        self.resume_at |= {row["vendor"]: row["resume_at"] for row in rows if row["resume_at"] is not None}
+        self.stopped = {row["vendor"]: row["stopped_reason"] for row in rows if row["stopped_reason"] is not None}
+
+    async def exchange(self, master: MasterDb) -> None:
+        """Tell the runs of other processes what this one has learned, and learn from them."""
+        await self.save(master)
+        await self.learn(master)
+
     def _left(self, vendor: str, organization_id: UUID, now: datetime) -> int | None:
         """How many more posts this client may send there; None: as many as it likes."""
         resume_at = self.resume_at.get(vendor)
@@ -106,12 +119,5 @@ class Quotas:
 async def load_quotas(master: MasterDb, *, clients: int) -> Quotas:
     """What earlier runs have learned."""
     quotas = Quotas(clients)
-    async with master.connection() as conn:
-        async for row in AGENDA.app_quotas(conn):
-            if row["remaining"] is not None:
-                quotas.remaining[row["vendor"]] = row["remaining"]
-            if row["resume_at"] is not None:
-                quotas.resume_at[row["vendor"]] = row["resume_at"]
-            if row["stopped_reason"] is not None:
-                quotas.stopped[row["vendor"]] = row["stopped_reason"]
+    await quotas.learn(master)
     return quotas

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Mapping, Sequence
+from datetime import UTC
 from typing import Any
 
 import psycopg
@@ -20,8 +21,8 @@ from draggonnb_pipelines.domain.reports import (
 from draggonnb_pipelines.errors import DraggonnbError
 from draggonnb_pipelines.resources.stack import Stack
 from draggonnb_pipelines.workflows.inbox_batches import reason_of
+from draggonnb_pipelines.workflows.publishing.publish_line import ClientRun
 from draggonnb_pipelines.workflows.publishing.publish_questions import QUESTIONS
-from draggonnb_pipelines.workflows.publishing.publishing import ClientRun
 
 ROWS_SHOWN = 50
 PICTURES_SHOWN = 4
@@ -33,7 +34,12 @@ log = logging.getLogger(__name__)
 async def report_published(
     stack: Stack, run_id: str, keys: Sequence[PartitionKey], clients: Sequence[ClientRun]
 ) -> StepReport:
-    """One report per client: what went out, how late, what it cost, and what is left to a person."""
+    """One report per client: what went out, how late, what it cost, and what is left to a person.
+
+    Clients that joined while the run was at work are newcomers of the day on which this is written.
+    """
+    today = stack.now().astimezone(UTC).date()
+    newcomers = [PartitionKey(client.organization.slug, today) for client in clients if client.has_joined]
     by_slug = {client.organization.slug: client for client in clients}
     permits = asyncio.Semaphore(REPORTS_AT_ONCE)
 
@@ -52,8 +58,9 @@ async def report_published(
                 log.exception("%s: the report broke", key.slug)
                 return key, reason_of(error)
 
-    found = await asyncio.gather(*map(of_key, keys))
+    found = await asyncio.gather(*map(of_key, [*keys, *newcomers]))
     return StepReport(
+        newcomers=frozenset(newcomers),
         done={key: report for key, report in found if isinstance(report, KeyReport)},
         failed={key: reason for key, reason in found if isinstance(reason, str)},
     )

@@ -8,15 +8,13 @@ The steps of the workflow, and where each stands:
     log results                  publish_attempts, and publish_reports.py for the operator
     increment usage counters     publish_records.settle_usage
 
-Clients take turns, so that one with a thousand posts does not hold up another's one.
+Clients take turns, and those who become due meanwhile join in (`publish_line.py`).
 """
 
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Any, NamedTuple, TypeVar
 
 import psycopg
@@ -26,20 +24,19 @@ from draggonnb_pipelines.errors import DraggonnbError
 from draggonnb_pipelines.resources.postgres import TenantDb
 from draggonnb_pipelines.resources.stack import Stack
 from draggonnb_pipelines.workflows.analytics.analytics_agenda import note_measuring
+from draggonnb_pipelines.workflows.content.scheduling import POSTS_AT_ONCE, enqueue_ready
 from draggonnb_pipelines.workflows.inbox_batches import reason_of
 from draggonnb_pipelines.workflows.publishing.agenda import AGENDA, showing_life
 from draggonnb_pipelines.workflows.publishing.publish_calls import LEASE_SECONDS, publish_chunk
+from draggonnb_pipelines.workflows.publishing.publish_line import ClientRun, Line
 from draggonnb_pipelines.workflows.publishing.publish_quotas import Quotas, load_quotas
-from draggonnb_pipelines.workflows.publishing.publish_records import PUBLISHING, Tally, settle_usage
+from draggonnb_pipelines.workflows.publishing.publish_records import PUBLISHING, settle_usage
 from draggonnb_pipelines.workflows.publishing.publish_recovery import reap, settle_unknown, take_back
 
 log = logging.getLogger(__name__)
 CHUNK_ROWS = 50  # of one client between the intent and the answer
 # A client with a thousand posts holds up another's one no longer than this.
 TURN_SECONDS = 1.0
-# A run ends after about this long, so that clients who became due meanwhile are served by the next one, which starts
-# at once for whatever is left.
-RUN_SECONDS = 120.0
 LOOKS_AT_ONCE = 16
 CLIENTS_A_RUN = 1000
 MAX_IDLE_TURNS = 3
@@ -51,20 +48,6 @@ class Work(NamedTuple):
 
     is_due: bool
     has_approved: bool
-
-
-@dataclass
-class ClientRun:
-    """One client in one run: what was done for it, or why it could not be."""
-
-    organization: Organization
-    notes: int
-    tally: Tally = field(default_factory=Tally)
-    problem: str | None = None
-    next_due_at: datetime | None = None
-    was_begun: bool = False
-    was_looked_into: bool = False
-    idle_turns: int = 0
 
 
 async def plan_run(stack: Stack, run_id: str, *, shard: int = 0, everyone: bool = False) -> dict[str, Work]:
@@ -109,81 +92,91 @@ async def _all(work: Callable[[ClientRun], Awaitable[T]], clients: Sequence[Clie
     return await asyncio.gather(*map(work, clients))
 
 
-async def publish_due(stack: Stack, run_id: str, slugs: Sequence[str], *, shard: int = 0) -> list[ClientRun]:
+async def publish_due(
+    stack: Stack, run_id: str, slugs: Sequence[str], *, shard: int = 0, others_join: bool = False
+) -> list[ClientRun]:
     """Publish what is due for these clients, settle what is unknown, take back what is to be taken back.
 
     A client's trouble is its own: it is in its `problem`, and the others go on.
+
+    Args:
+        others_join: clients of the shard that become due meanwhile are served too, and returned after the chosen ones
+            where something came of it.
     """
     async with showing_life(stack.master, run_id):
         async with stack.master.connection() as conn:
             await AGENDA.take_shard(conn, shard=shard, run_id=run_id)
             rows = AGENDA.agenda_of(conn, slugs=list(slugs), shards=1, shard=0)
-            clients = [_client(row) async for row in rows]
+            clients = {row["slug"]: _client(row) async for row in rows}
         quotas = await load_quotas(stack.master, clients=len(clients))
         # Before it too: whoever is killed in between leaves posts that are public and a note that they are to be read.
-        await note_measuring(stack.master, [client.organization.id for client in clients], stack.now())
+        await note_measuring(stack.master, [client.organization.id for client in clients.values()], stack.now())
+        line = Line(
+            lambda client: _try_turn(stack, run_id, client, quotas),
+            newcomers=(lambda: _newcomers(stack, shard, clients, quotas)) if others_join else None,
+            hand_over=lambda: _leave_shard(stack, shard, run_id),
+            workers=stack.settings.publish_clients_at_once,
+        )
         try:
-            await _work_off(stack, run_id, clients, quotas)
+            await line.work_off(list(clients.values()))
         finally:
             await quotas.save(stack.master)
-            await _settle_agenda(stack, clients)
-            public = [one.organization.id for one in clients if one.tally.published or one.tally.read_back]
+            await _settle_agenda(stack, clients.values())
+            public = [one.organization.id for one in clients.values() if one.tally.published or one.tally.read_back]
             await note_measuring(stack.master, public, stack.now())
-            async with stack.master.connection() as conn:
-                await AGENDA.leave_shard(conn, shard=shard, run_id=run_id)
-    return clients
+            await _leave_shard(stack, shard, run_id)
+    return [one for one in clients.values() if not one.has_joined or one.problem or one.tally.did_something]
 
 
-async def _work_off(stack: Stack, run_id: str, clients: Sequence[ClientRun], quotas: Quotas) -> None:
-    """Workers take the clients in turn, and put those to the end of the line again that have more to do; one whose
-    next post is due in seconds comes back then, and no worker waits for it."""
-    waiting: asyncio.Queue[ClientRun] = asyncio.Queue()
-    loop = asyncio.get_running_loop()
-    ends = time.monotonic() + RUN_SECONDS
-    for client in clients:
-        waiting.put_nowait(client)
+async def _leave_shard(stack: Stack, shard: int, run_id: str) -> None:
+    async with stack.master.connection() as conn:
+        await AGENDA.leave_shard(conn, shard=shard, run_id=run_id)
 
-    def come_back(client: ClientRun) -> None:
-        waiting.put_nowait(client)
-        waiting.task_done()
 
-    async def worker() -> None:
-        while True:
-            client = await waiting.get()
-            in_seconds = await _try_turn(stack, run_id, client, quotas)
-            if in_seconds is None or time.monotonic() + in_seconds > ends:
-                waiting.task_done()
-            else:
-                loop.call_later(in_seconds, come_back, client)
+async def _newcomers(stack: Stack, shard: int, clients: dict[str, ClientRun], quotas: Quotas) -> list[ClientRun]:
+    """Who is due by the agenda and has no turn coming; with what other runs have learned of the quotas meanwhile."""
+    await _settle_agenda(stack, [client for client in clients.values() if not client.is_in_line])
+    await quotas.exchange(stack.master)
+    async with stack.master.connection() as conn:
+        place = {"shards": stack.settings.shards, "shard": shard, "row_limit": CLIENTS_A_RUN}
+        rows = AGENDA.due_organizations(conn, **place, ahead_seconds=stack.settings.publish_ahead_seconds)
+        due = [_client(row, has_joined=True) async for row in rows]
+    joining = [fresh for fresh in due if not _is_served(clients.get(fresh.organization.slug), fresh.notes)]
+    await note_measuring(stack.master, [client.organization.id for client in joining], stack.now())
+    for fresh in joining:
+        known = clients.setdefault(fresh.organization.slug, fresh)
+        if known is not fresh:
+            known.come_again(fresh.organization, fresh.notes)
+    return [clients[fresh.organization.slug] for fresh in joining]
 
-    workers = [
-        asyncio.create_task(worker()) for _ in range(min(stack.settings.publish_clients_at_once, max(len(clients), 1)))
-    ]
-    try:
-        await waiting.join()
-    finally:
-        for task in workers:
-            task.cancel()
-        await asyncio.gather(*workers, return_exceptions=True)
+
+def _is_served(client: ClientRun | None, notes: int) -> bool:
+    """It has a turn coming; or something of it is due that cannot be done, which is a matter for the next run."""
+    return client is not None and (client.is_in_line or (client.idle_turns > MAX_IDLE_TURNS and client.notes == notes))
 
 
 async def _try_turn(stack: Stack, run_id: str, client: ClientRun, quotas: Quotas) -> float | None:
-    """See `_turn`; a client with a problem is done in this run."""
+    """See `_turn`; a client with a problem is done until the agenda brings it again."""
+    in_seconds = None
     try:
-        return await _turn(stack, run_id, client, quotas)
+        in_seconds = await _turn(stack, run_id, client, quotas)
     except (DraggonnbError, psycopg.Error) as error:
         client.problem = reason_of(error)
         log.warning("%s: publishing stopped: %s", client.organization.slug, client.problem)
     except Exception as error:
         client.problem = reason_of(error)
         log.exception("%s: publishing broke", client.organization.slug)
-    return None
+    client.is_in_line = in_seconds is not None
+    return in_seconds
 
 
 async def _turn(stack: Stack, run_id: str, client: ClientRun, quotas: Quotas) -> float | None:
     """Chunks of one client for as long as a turn lasts (its connection is open and warm), then what is unknown or to be
     taken back. Returns in how many seconds it wants another turn; None: it is done in this run."""
     ends, claimed, published = time.monotonic() + TURN_SECONDS, 0, 0
+    if client.has_approved:
+        made = await enqueue_ready(stack, client.organization, most=POSTS_AT_ONCE)
+        client.has_approved = len(made) >= POSTS_AT_ONCE
     while chunk := await _claim(stack, run_id, client, quotas):
         rows = await publish_chunk(stack, client.organization, run_id, chunk, quotas)
         client.tally.add(rows)
@@ -194,6 +187,8 @@ async def _turn(stack: Stack, run_id: str, client: ClientRun, quotas: Quotas) ->
         if time.monotonic() > ends:
             return 0.0
     in_seconds = await _rest(stack, client, quotas, is_tidy=0 < claimed == published)
+    if client.has_approved:
+        return 0.0
     if in_seconds is None or in_seconds > stack.settings.publish_ahead_seconds:
         return None
     looked_at = 0
@@ -263,9 +258,9 @@ async def _next_due(stack: Stack, tenant: TenantDb, client: ClientRun, quotas: Q
     return found["in_seconds"]
 
 
-async def _settle_agenda(stack: Stack, clients: Sequence[ClientRun]) -> None:
+async def _settle_agenda(stack: Stack, clients: Iterable[ClientRun]) -> None:
     """Note when each client is due next. One with trouble comes again in a minute."""
-    settled = [client for client in clients if client.was_looked_into or client.problem]
+    settled = [one for one in clients if not one.is_settled and (one.was_looked_into or one.problem)]
     if not settled:
         return
     async with stack.master.connection() as conn:
@@ -276,8 +271,10 @@ async def _settle_agenda(stack: Stack, clients: Sequence[ClientRun]) -> None:
             troubles=[client.problem is not None for client in settled],
             seen_notes=[client.notes for client in settled],
         )
+    for client in settled:
+        client.is_settled = True
 
 
-def _client(row: dict[str, Any]) -> ClientRun:
+def _client(row: dict[str, Any], *, has_joined: bool = False) -> ClientRun:
     notes = row.pop("notes")
-    return ClientRun(Organization(**row), notes)
+    return ClientRun(Organization(**row), notes, has_joined)

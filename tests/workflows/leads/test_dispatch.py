@@ -42,6 +42,40 @@ async def test_organizations_take_turns_so_that_fifty_leads_do_not_hold_up_one(
     assert [row["organization_id"] for row in rows][9:] == [outsider.id]
 
 
+async def test_the_thousands_of_one_client_go_apart_from_everybody_elses_until_few_of_them_are_open(
+    stack: Stack, agency: Organization, outsider: Organization
+) -> None:
+    await fill_inbox(stack, agency, 40)
+    await fill_inbox(stack, outsider, 2)
+
+    async with stack.master.connection() as conn:
+        ordinary = await dispatch(conn, crowd_rows=25)
+        crowd = await dispatch(conn, crowd_rows=25, row_limit=30, lane="crowd")
+        assert await dispatch(conn, crowd_rows=25) == []  # the ten that wait are still of a crowd of forty
+        assert await INBOX.count_open_batches(conn, **PLACE) == 1
+        assert await INBOX.count_open_batches(conn, **{**PLACE, "lane": "crowd"}) == 1
+        await conn.execute("update inbox set state = 'done', finished_at = now() where id = any(%s)", (crowd,))
+        rest = await dispatch(conn, crowd_rows=25)
+
+    owners = await master_rows(stack, "select id, organization_id from inbox")
+    owner_of = {row["id"]: row["organization_id"] for row in owners}
+    assert Counter(owner_of[row] for row in ordinary) == {outsider.id: 2}
+    assert Counter(owner_of[row] for row in crowd) == {agency.id: 30}
+    assert Counter(owner_of[row] for row in rest) == {agency.id: 10}
+
+
+async def test_a_batch_whose_run_waits_for_its_place_keeps_its_rows(stack: Stack, agency: Organization) -> None:
+    await fill_inbox(stack, agency, 2)
+    batch_id = uuid4()
+    async with stack.master.connection() as conn:
+        await dispatch(conn, batch_id=batch_id)
+        await conn.execute("update inbox set lease_until = now() - interval '1 second'")
+
+        assert await INBOX.keep_for_run(conn, batch_ids=[batch_id], lease_seconds=60) == 2
+
+        assert await dispatch(conn) == []
+
+
 async def test_dispatchers_at_the_same_time_never_give_a_row_twice(stack: Stack, agency: Organization) -> None:
     await fill_inbox(stack, agency, 120)
 
@@ -69,7 +103,7 @@ async def test_rows_whose_runs_died_come_later_each_time_and_apart_from_the_othe
 
     async with stack.master.connection() as conn:
         assert len(await dispatch(conn, row_limit=64)) == 5
-        [alone] = await dispatch(conn, row_limit=64, batch_id=uuid4(), suspects=True)
+        [alone] = await dispatch(conn, row_limit=64, batch_id=uuid4(), lane="suspects")
         batch = await _batch_of(stack, alone)
         assert await INBOX.release_run(conn, run_id="none", batch_id=batch, base_seconds=60) == 1
 
@@ -117,11 +151,12 @@ async def test_the_rows_of_a_suspended_organization_wait(
 @pytest.mark.parametrize(
     ("query", "values"),
     [
-        ("dispatch_batch", {**PLACE, "batch_id": uuid4(), "row_limit": 500, "lease_seconds": 60}),
+        ("dispatch_batch", {**PLACE, "batch_id": uuid4(), "row_limit": 500, "crowd_rows": 25, "lease_seconds": 60}),
         ("bury_hopeless", {"topic": "leads", "max_attempts": 5}),
         ("claim_batch", {"batch_id": uuid4(), "run_id": "run-1", "lease_seconds": 60}),
         ("begin_stage", {"batch_id": uuid4(), "run_id": "run-1", "stage": 2}),
         ("count_open_batches", PLACE),
+        ("keep_for_run", {"batch_ids": [uuid4()], "lease_seconds": 60}),
         ("waiting_summary", {}),
     ],
 )

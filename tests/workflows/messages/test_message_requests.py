@@ -13,6 +13,7 @@ from draggonnb_pipelines.domain.inbox import parsed_context
 from draggonnb_pipelines.domain.message_requests import read_message
 from draggonnb_pipelines.domain.organizations import Organization
 from draggonnb_pipelines.resources.stack import Stack
+from draggonnb_pipelines.workflows.messages import message_requests
 from draggonnb_pipelines.workflows.messages.message_requests import Delivered, deliver_requests
 from tests.sandbox_process import Sandbox
 from tests.workflows.conftest import World
@@ -96,6 +97,21 @@ async def test_workers_at_the_same_time_tell_it_once(stack: Stack, sandbox: Sand
 
     assert mailed(sandbox) == [(OWNER, "The beans run out")]
     assert await states(stack) == [("done", None)]
+
+
+async def test_who_asks_for_many_messages_and_who_asks_for_one_take_turns(
+    stack: Stack, agency: Organization, outsider: Organization, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(message_requests, "TURN_ROWS", 2)
+    for number in range(7):
+        await ask(stack, agency, title=f"The beans run out, {number}")
+    await ask(stack, outsider)
+
+    assert await deliver_requests(stack) == Delivered(told=8)
+
+    rows = await master_rows(stack, "select organization_id from inbox where state = 'done' order by finished_at")
+    # In the first turn, whatever the order within it.
+    assert outsider.id in [row["organization_id"] for row in rows[:3]]
 
 
 async def test_strangers_are_not_written_to_and_the_row_says_which_and_can_be_replayed(

@@ -14,7 +14,7 @@ from draggonnb_pipelines.domain.inbox import webhook_secret_context
 from draggonnb_pipelines.domain.itn import RAW_CONTEXT
 from draggonnb_pipelines.domain.organizations import Organization
 from draggonnb_pipelines.errors import OperatorError
-from draggonnb_pipelines.resources.postgres import MasterDb, Tenants, sealed_dsn_context
+from draggonnb_pipelines.resources.postgres import MasterDb, Tenants, sealed_dsn_context, server_dsn_context
 from draggonnb_pipelines.resources.stack import open_stack
 from draggonnb_pipelines.resources.vault import SealBroken, Vault
 from draggonnb_pipelines.workflows.billing.subscription_changes import token_context
@@ -35,6 +35,7 @@ OLD = Vault(MASTER_KEYS)
 DSN = "postgresql://postgres@db.example/postgres"
 ITN = b"m_payment_id=1"
 PAYMENTS = 7
+SERVER = uuid.UUID(int=2)
 
 
 @pytest.fixture
@@ -49,6 +50,10 @@ async def client(
         await conn.execute(
             "insert into organizations (id, slug, name, dsn_sealed) values (%s, 'hosted', 'Hosted', %s)",
             [hosted, OLD.seal(DSN.encode(), sealed_dsn_context(hosted))],
+        )
+        await conn.execute(
+            "insert into database_servers (id, name, dsn_sealed) values (%s, 'pg-2', %s)",
+            [SERVER, OLD.seal(DSN.encode(), server_dsn_context(SERVER))],
         )
         await conn.execute(
             "insert into subscriptions (id, organization_id, plan_key, m_payment_id, amount_cents,"
@@ -70,6 +75,7 @@ async def sealed(master: MasterDb, query: str) -> list[dict]:
 
 ALL = Counter(
     {
+        "database_servers.dsn_sealed": 1,
         "organizations.data_key_wrapped": 1,
         "organizations.dsn_sealed": 1,
         "organizations.webhook_secret_sealed": 1,
@@ -97,6 +103,8 @@ async def test_everything_rests_on_the_new_key_afterwards_and_opens_with_it_alon
     assert rewrapped.derive_token("webhook", str(client.id)) == token
     [hosted] = await sealed(master, "select id, dsn_sealed from organizations where slug = 'hosted'")
     assert new.open(hosted["dsn_sealed"], sealed_dsn_context(hosted["id"])) == DSN.encode()
+    [server] = await sealed(master, "select id, dsn_sealed from database_servers where name = 'pg-2'")
+    assert new.open(server["dsn_sealed"], server_dsn_context(server["id"])) == DSN.encode()
     [paid] = await sealed(master, "select id, payfast_token_sealed from subscriptions")
     assert new.open(paid["payfast_token_sealed"], token_context(paid["id"])) == b"token"
     raws = await sealed(master, "select raw_sealed from payments")
@@ -130,7 +138,7 @@ async def test_a_rotation_that_was_killed_goes_on_where_it_was(master: MasterDb,
     with pytest.raises(Killed):
         await reseal_all(master, BOTH, on_progress=die)
     halfway = await rows_by_key(master)
-    assert (halfway["new"].total(), halfway["test"]) == (7, Counter({"payments.raw_sealed": 4}))
+    assert (halfway["new"].total(), halfway["test"]) == (8, Counter({"payments.raw_sealed": 4}))
 
     rest = await reseal_all(master, BOTH)
 

@@ -233,6 +233,11 @@ async def test_every_copy_of_its_database_goes_with_it_and_nobody_elses(left: De
         await create_empty(master_dsn, copy, mark=mark)
         with psycopg.connect(dsn_for(master_dsn, copy)) as conn:
             conn.execute("create table organizations as select %s as id", (organization.id,))
+    with psycopg.connect(dsn_for(master_dsn, name)) as conn:  # the one that serves is asked whether it wrote to anybody
+        conn.execute(
+            "create table notification_deliveries (event_key text, channel text, recipient text, status text,"
+            " last_error text, message_id text, lease_until timestamptz, not_before timestamptz)"
+        )
     await create_empty(master_dsn, f"{name}_restoring")  # a restore was killed before it was filled
     await create_empty(master_dsn, f"{name}_of_agency", mark=mark_of(left.agency.id))
 

@@ -9,7 +9,7 @@ from draggonnb_pipelines.domain.organizations import Organization
 from draggonnb_pipelines.domain.publishing import Platform
 from draggonnb_pipelines.resources.stack import Stack
 from draggonnb_pipelines.workflows.content.scheduling import enqueue_ready
-from draggonnb_pipelines.workflows.publishing import publishing
+from draggonnb_pipelines.workflows.publishing import publish_line, publishing
 from draggonnb_pipelines.workflows.publishing.accounts import connect_account
 from draggonnb_pipelines.workflows.publishing.publish_quotas import AGENDA
 from draggonnb_pipelines.workflows.publishing.publishing import plan_run
@@ -110,8 +110,9 @@ async def test_a_worker_whose_clock_is_behind_does_not_ask_for_run_after_run_whi
 async def test_a_run_ends_in_time_and_leaves_the_rest_due_for_the_next(
     stack: Stack, agency: Organization, sandbox: Sandbox, monkeypatch: Any
 ) -> None:
-    """Who became due meanwhile is in the next run only: one client's backlog must not keep the present one alive."""
-    for name, value in (("RUN_SECONDS", 0.0), ("TURN_SECONDS", 0.0), ("CHUNK_ROWS", 2)):
+    """One client's backlog must not keep a run alive for ever."""
+    monkeypatch.setattr(publish_line, "RUN_SECONDS", 0.0)
+    for name, value in (("TURN_SECONDS", 0.0), ("CHUNK_ROWS", 2)):
         monkeypatch.setattr(publishing, name, value)
     await connect(stack, agency, Platform.X)
     for number in range(5):

@@ -97,6 +97,23 @@ async def test_what_one_run_learned_holds_for_the_next_and_an_old_silence_is_for
     ]
 
 
+async def test_runs_at_the_same_time_learn_from_each_other_what_is_full_and_what_a_person_lifted(stack: Stack) -> None:
+    now = stack.now()
+    first, second = [await load_quotas(stack.master, clients=1) for _ in range(2)]
+    first.note(Platform.X, Limits(app_remaining=0, app_resets_at=now + timedelta(hours=2)), now)
+    first.stop(Platform.LINKEDIN, VendorError("linkedin", ErrorClass.CONFIG, "the version has ended"))
+
+    await first.exchange(stack.master)
+    await second.exchange(stack.master)
+
+    assert second.open_platforms(uuid4(), now) == [Platform.FACEBOOK, Platform.INSTAGRAM]
+    async with stack.master.connection() as conn:
+        await AGENDA.resume_vendor(conn, vendor="linkedin")
+    for quotas in (first, second):
+        await quotas.exchange(stack.master)
+        assert quotas.open_platforms(uuid4(), now) == WITHOUT_X
+
+
 async def test_a_client_with_many_posts_sends_its_share_and_leaves_the_rest_to_the_others(
     stack: Stack, agency: Organization, outsider: Organization, sandbox: Sandbox
 ) -> None:

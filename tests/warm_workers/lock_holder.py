@@ -1,0 +1,16 @@
+"""A process that holds a run's lock as a warm worker does, until it is killed; says on stdout how that went.
+
+`python -m tests.warm_workers.lock_holder URL RUN_ID`
+"""
+
+import sys
+import time
+
+from draggonnb_pipelines.warm_workers.life import sole_execution
+
+with sole_execution(sys.argv[1], sys.argv[2]) as is_ours:
+    print("held" if is_ours else "refused", flush=True)  # noqa: T201
+    try:
+        time.sleep(60 if is_ours else 0)
+    except KeyboardInterrupt:
+        print("interrupted", flush=True)  # noqa: T201
