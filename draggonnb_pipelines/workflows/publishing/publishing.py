@@ -26,6 +26,7 @@ from draggonnb_pipelines.errors import DraggonnbError
 from draggonnb_pipelines.resources.postgres import TenantDb
 from draggonnb_pipelines.resources.stack import Stack
 from draggonnb_pipelines.workflows.analytics.analytics_agenda import note_measuring
+from draggonnb_pipelines.workflows.content.scheduling import enqueue_ready
 from draggonnb_pipelines.workflows.inbox_batches import reason_of
 from draggonnb_pipelines.workflows.publishing.agenda import AGENDA, showing_life
 from draggonnb_pipelines.workflows.publishing.publish_calls import LEASE_SECONDS, publish_chunk
@@ -184,6 +185,9 @@ async def _turn(stack: Stack, run_id: str, client: ClientRun, quotas: Quotas) ->
     """Chunks of one client for as long as a turn lasts (its connection is open and warm), then what is unknown or to be
     taken back. Returns in how many seconds it wants another turn; None: it is done in this run."""
     ends, claimed, published = time.monotonic() + TURN_SECONDS, 0, 0
+    if not client.was_begun:
+        # Approved since the step before looked, and noted before we read the notes: else nobody would look again.
+        await enqueue_ready(stack, client.organization)
     while chunk := await _claim(stack, run_id, client, quotas):
         rows = await publish_chunk(stack, client.organization, run_id, chunk, quotas)
         client.tally.add(rows)
