@@ -96,7 +96,15 @@ def code_does_not_load(scene: Scene) -> Told:
 
 @fault("run-killed", done="SIGKILL to the process of a run amid leads", operator=NEXT_RUN)
 def run_killed(scene: Scene) -> Told:
-    _kill_a_run(scene, "select id from inbox where topic = 'leads' and state = 'claimed' limit 1")
+    taken_up = "select 1 from inbox where topic = 'leads' and state = 'claimed' and run_id is not null"
+    deadline = time.monotonic() + 90
+    while not (scene.rows(None, taken_up) and (workers := scene.run_workers())):
+        assert time.monotonic() < deadline, "no run took anything up"
+        time.sleep(0.1)
+    scene.begins()
+    for worker in workers:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            worker.kill()
     return listen(scene, failed_run(scene, "qualify_leads"), seconds=90)
 
 
@@ -211,18 +219,6 @@ def dns_gone(scene: Scene) -> Told:
         scene.work.lead(scene.clients[1])
         time.sleep(10)
         return told
-
-
-def _kill_a_run(scene: Scene, held: str) -> None:
-    """Kill the processes of all runs, once one of them holds such a row."""
-    deadline = time.monotonic() + 90
-    while not (scene.rows(None, held) and (workers := scene.run_workers())):
-        assert time.monotonic() < deadline, "no run took anything up"
-        time.sleep(0.1)
-    scene.begins()
-    for worker in workers:
-        with contextlib.suppress(psutil.NoSuchProcess):
-            worker.kill()
 
 
 @contextlib.contextmanager

@@ -102,7 +102,8 @@ class Scene:
     def draggonnb(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
         """A verb, as an operator types it; settings by their full names go over the stack's, empty ones away."""
         how: dict[str, Any] = {"capture_output": True, "text": True, "timeout": VERB_SECONDS}
-        return subprocess.run([DRAGGONNB, *arguments], env=self._values(environment), stdin=subprocess.DEVNULL, **how)
+        values = self._values({"COLUMNS": "250"} | environment)  # so that no line of a table is broken
+        return subprocess.run([DRAGGONNB, *arguments], env=values, stdin=subprocess.DEVNULL, **how)
 
     @contextlib.contextmanager
     def begun(self, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import psutil
 from psycopg.conninfo import make_conninfo
 
 import draggonnb_pipelines
@@ -84,7 +85,9 @@ def credential_half_set(scene: Scene) -> Told:
 )
 def port_taken(scene: Scene) -> Told:
     with scene.unsupervised():
-        scene.process("api").kill()
+        api = scene.process("api")
+        api.kill()
+        scene.system.wait_until("its port is free", lambda: api.status() == psutil.STATUS_ZOMBIE, seconds=10)
         stranger = ThreadingHTTPServer(("127.0.0.1", scene.system.settings.api_port), _Stranger)
     threading.Thread(target=stranger.serve_forever, daemon=True).start()
     try:

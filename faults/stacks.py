@@ -22,7 +22,7 @@ MADE = """
 select (select count(*) from organizations) as organizations, (select count(*) from subscriptions) as subscriptions,
        (select count(*) from payments where state <> 'rejected') as payments
 """
-PAYMENT = "select state from payments p join checkouts c on c.m_payment_id = p.m_payment_id where c.id = %s"
+PAYMENT = "select p.state from payments p join checkouts c on c.m_payment_id = p.m_payment_id where c.id = %s"
 STATE = "select p.state, p.last_error from provisionings p join organizations o on o.id = p.organization_id"
 
 

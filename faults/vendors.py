@@ -69,6 +69,7 @@ def token_revoked(scene: Scene) -> Told:
         _post_everywhere(scene)
         return listen(scene, alert(scene, "must be connected again", WRITER), seconds=120)
     finally:
+        scene.sandbox.social_account("facebook", account, f"sandbox-{account}")
         handle = ("--handle", f"@{WRITER}")
         connected = scene.draggonnb("account", "connect", WRITER, "facebook", account, *handle, "--sandbox")
         assert connected.returncode == 0, connected.stderr

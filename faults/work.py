@@ -35,6 +35,7 @@ SEND_AGAIN_SECONDS = 1.0
 TIMEOUT_SECONDS = 10.0
 UNTIL_TAKEN_SECONDS = 240.0
 SETTLE_SECONDS = 180.0
+SWEEP_SECONDS = 20.0  # messages that were left over wait for the next quarter of an hour
 # Statuses of messages wait for company, ten minutes at most: nobody is told anything by them.
 OPEN_DELIVERIES = """
 select topic, state, last_error, count(*) as n from inbox i join organizations o on o.id = i.organization_id
@@ -173,9 +174,13 @@ class Work:
             if slug in slugs:
                 sent.result(timeout=max(deadline - time.monotonic(), 1) + TIMEOUT_SECONDS)
                 self._under_way.remove((slug, sent))
+        sweep_at = time.monotonic() + SWEEP_SECONDS
         while still := self._still(slugs):
             if time.monotonic() > deadline:
                 raise AssertionError(f"after {seconds:.0f} s still not done: {still}")
+            if time.monotonic() > sweep_at and still.startswith("messages"):
+                self.system.launch("look_after_clients", {})
+                sweep_at = time.monotonic() + SWEEP_SECONDS
             with contextlib.suppress(psycopg.Error):
                 self.world.time_passes(slugs)
             time.sleep(1)

@@ -8,6 +8,7 @@ import pytest
 from faults.__main__ import inject
 from faults.catalogue import all_faults
 from faults.scene import open_scene
+from faults.table import read
 
 
 @pytest.mark.kill
@@ -34,3 +35,12 @@ def test_no_two_faults_have_one_name_and_each_says_what_is_done_and_what_the_ope
 
     assert len({one.name for one in faults}) == len(faults)
     assert [one.name for one in faults if not (one.done and one.operator)] == []
+
+
+def test_what_was_seen_when_they_were_last_injected_is_kept_and_nothing_was_lost_or_doubled() -> None:
+    seen = {one.name: one for one in read()}
+
+    assert len(seen) >= 25
+    assert set(seen) <= {one.name for one in all_faults()}
+    assert [one.name for one in seen.values() if one.lost or one.doubled] == []
+    assert all(one.told or one.skipped or one.wrong for one in seen.values())

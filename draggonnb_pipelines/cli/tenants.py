@@ -86,6 +86,7 @@ def show_one(slug: str, *, with_token: bool) -> None:
         ("slug", slug),
         ("name", row["name"]),
         ("status", row["status"]),
+        ("set-up", row["set_up"] or "-"),
         ("plan", row["plan_key"] or "-"),
         ("timezone, locale", f"{row['timezone']}, {row['locale']}"),
         ("database", _database(row)),

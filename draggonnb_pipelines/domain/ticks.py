@@ -37,12 +37,20 @@ class Instigator:
     since: datetime | None
     last_good: datetime | None
 
+    @property
+    def patience(self) -> timedelta:
+        """How long a sensor may be without a good tick."""
+        return max(5 * (self.every or timedelta(0)), SENSOR_GRACE)
+
+    @property
+    def newest(self) -> datetime | None:
+        """Of a sensor: since when it has had no good tick."""
+        return self.last_good or self.since
+
     def is_late(self, now: datetime) -> bool:
         """Whether a tick that was due before the grace time has not succeeded until now."""
         if self.cron is None:
-            allowed = max(5 * (self.every or timedelta(0)), SENSOR_GRACE)
-            newest = self.last_good or self.since
-            return newest is not None and now - newest > allowed
+            return self.newest is not None and now - self.newest > self.patience
         due = last_due(self.cron, now - SCHEDULE_GRACE)
         if self.since is not None and self.since > due:
             return False
@@ -71,11 +79,15 @@ class DaemonReading:
         return [one.name for one in self.instigators if (one.cron is not None) is schedules and one.is_late(now)]
 
     def code_location(self, now: datetime) -> str:
-        """`loaded`, `silent` (the daemon lives and not one sensor ticks: it cannot load our code), or `unknown`."""
+        """`loaded`, `silent` (the daemon lives and not one sensor ticks: it cannot load our code), or `unknown`.
+
+        The most frequent sensor sets the patience: those that tick each hour would be missed only hours later.
+        """
         sensors = [one for one in self.instigators if one.cron is None]
-        if self.faults() or not sensors:
+        ticks = [one.newest for one in sensors if one.newest]
+        if self.faults() or not ticks:
             return "unknown"
-        return "silent" if len(self.late(now, schedules=False)) == len(sensors) else "loaded"
+        return "silent" if now - max(ticks) > min(one.patience for one in sensors) else "loaded"
 
 
 def last_due(cron: str, now: datetime) -> datetime:

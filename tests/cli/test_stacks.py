@@ -52,6 +52,21 @@ def test_an_organization_without_a_stack_shows_no_table(cli: Cli, tenant: MakeTe
     assert "a month" not in cli.ok("tenant", "show", "green-point-gym")
 
 
+def test_show_says_how_far_a_set_up_has_come_and_what_it_waits_for(client: Cli):
+    client.execute(
+        "insert into provisionings (organization_id, owner_email, requested_by, state, last_step, last_error)"
+        " select id, 'owner@kloof.example', 'payfast', 'waiting', 'n8n_webhooks', 'n8n: retry: no answer'"
+        " from organizations"
+    )
+
+    [line] = [line for line in client.ok("tenant", "show", SLUG).splitlines() if "set-up" in line]
+
+    assert [cell.strip() for cell in line.strip("│").split("│")] == [
+        "set-up",
+        "waiting at n8n_webhooks: n8n: retry: no answer",
+    ]
+
+
 def test_suspended_and_resumed(client: Cli):
     assert client.ok("tenant", "suspend", SLUG, "--yes", "--reason", "not paid") == f"{SLUG} is suspended\n"
     assert status_of(client) == "suspended"

@@ -70,6 +70,17 @@ def test_every_silent_daemon_type_is_named_and_so_is_one_that_never_ran():
     assert DaemonReading({}, ()).faults() == ["the Dagster daemon has never run"]
 
 
+def test_a_silent_code_location_is_not_hidden_by_a_sensor_that_ticks_each_hour():
+    often, seldom = (
+        sensor(last_good=NOW - timedelta(seconds=121)),
+        sensor(every=3600, last_good=NOW - timedelta(hours=1)),
+    )
+
+    assert not seldom.is_late(NOW)
+    assert DaemonReading(FRESH, (often, seldom)).code_location(NOW) == "silent"
+    assert DaemonReading(FRESH, (often, sensor(every=3600, last_good=NOW))).code_location(NOW) == "loaded"
+
+
 def test_a_code_location_is_silent_when_the_daemon_lives_and_not_one_sensor_ticks():
     good, bad = sensor(last_good=NOW), sensor(last_good=NOW - timedelta(minutes=10))
 

@@ -18,7 +18,9 @@ select o.name, o.status, o.plan_key, o.timezone, o.locale, o.currency, o.databas
        o.server, o.created_at,
        (select count(*) from inbox where organization_id = o.id and state in ('received', 'claimed')) as waiting,
        (select count(*) from inbox where organization_id = o.id and state = 'dead') as dead,
-       (select max(received_at) from inbox where organization_id = o.id) as last_delivery_at
+       (select max(received_at) from inbox where organization_id = o.id) as last_delivery_at,
+       (select concat_ws(': ', p.state || coalesce(' at ' || p.last_step, ''), p.last_error)
+        from provisionings p where p.organization_id = o.id) as set_up
 from organizations o where o.slug = :slug;
 
 -- name: tenant_databases

@@ -14,12 +14,13 @@ from draggonnb_pipelines.domain.organizations import Organization
 from draggonnb_pipelines.domain.publishing import Platform
 from draggonnb_pipelines.resources.postgres import MasterDb
 from draggonnb_pipelines.resources.stack import Stack
+from draggonnb_pipelines.workflows.content.scheduling import enqueue_ready
 from draggonnb_pipelines.workflows.publishing import agenda
 from draggonnb_pipelines.workflows.publishing.agenda import AGENDA, announced, dead_runs, note_due, showing_life
-from draggonnb_pipelines.workflows.publishing.publishing import plan_run
+from draggonnb_pipelines.workflows.publishing.publishing import plan_run, publish_due
 from tests.workflows.conftest import World
 from tests.workflows.lead_work import master_rows
-from tests.workflows.publish_work import approve, connect, publish
+from tests.workflows.publish_work import approve, connect, publish, queue
 
 FAR = datetime(2099, 1, 1, tzinfo=UTC)
 PAST = datetime(2026, 1, 1, tzinfo=UTC)
@@ -278,3 +279,20 @@ async def shard(stack: Stack) -> dict[str, Any]:
 async def leave(stack: Stack, run_id: str) -> None:
     async with stack.master.connection() as conn:
         await AGENDA.leave_shard(conn, shard=SHARD, run_id=run_id)
+
+
+async def test_what_is_approved_and_noted_after_the_queue_step_goes_out_in_the_same_run(
+    stack: Stack, agency: Organization
+) -> None:
+    await connect(stack, agency, Platform.X)
+    await approve(stack, agency, "Approved before the run.", platforms=("x",))
+    await enqueue_ready(stack, agency)
+    await approve(stack, agency, "Approved between two steps of it.", platforms=("x",))
+    await note_due(stack.master, agency.id, PAST)
+
+    [client] = await publish_due(stack, str(uuid4()), [agency.slug])
+
+    assert client.tally.published == 2
+    assert {row["status"] for row in await queue(stack, agency)} == {"published"}
+    assert await plan_run(stack, "the next look") == {}
+    assert await due(stack) == []
