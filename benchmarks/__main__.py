@@ -1,5 +1,6 @@
 """`python -m benchmarks [tick] [ingest] [burst] [publish] [provision] [analytics] [backfill] [drill] [tenants [N]]
-[fairness [N...]] [growth [CLIENTSxDAYS...]]`: all without a name. Numbers after a name are that benchmark's sizes.
+[fairness [N...]] [growth [CLIENTSxDAYS...]]
+[celery [CLIENTS [RUNS]]]`: all without a name. Numbers after a name are that benchmark's sizes.
 
 Writes docs/benchmarks.md."""
 
@@ -20,6 +21,7 @@ NAMES = (
     "tenants",
     "fairness",
     "growth",
+    "celery",
     "model",
 )
 

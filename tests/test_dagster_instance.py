@@ -70,7 +70,7 @@ def test_dagster_yaml_is_the_instance_that_it_says(instance: dg.DagsterInstance)
     assert limits == {LONG: 2, INCOMING: 2, "draggonnb/reprocessing": 1, "dagster/backfill": 1}
     # One place is left for posts that are due, whatever else there is to do.
     assert queue.max_concurrent_runs == limits[LONG] + limits[INCOMING] + 1
-    assert not {LONG, INCOMING} & publish_due_posts.tags.keys()
+    assert not {LONG, INCOMING} & (publish_due_posts.tags or {}).keys()
 
 
 def test_dagster_yaml_names_the_variable_that_is_unset(monkeypatch: pytest.MonkeyPatch):

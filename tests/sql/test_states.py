@@ -14,7 +14,19 @@ from tests.sql.conftest import Connection, execute
 STATE_NAMES = {"state", "status", "stage"}
 # Columns with a list of words that say what a row is, or what came of it, and not how far it has come.
 KIND_NAMES = {
-    *("action", "category", "channel", "content_type", "decision", "entity", "kind", "late_posts", "metric", "mode"),
+    *(
+        "action",
+        "category",
+        "channel",
+        "content_type",
+        "decision",
+        "entity",
+        "kind",
+        "lane",
+        "late_posts",
+        "metric",
+        "mode",
+    ),
     *("outcome", "part_kind", "period", "purpose", "role", "settled_as", "step", "subject", "topic", "type", "unit"),
     *("verb", "via"),
 }
