@@ -32,6 +32,9 @@ test-client: setup-dev ## the client's app: types, lint, units, build, and peopl
 test-deploy: setup-dev ## two releases installed, one upgraded while webhooks come in: none is lost; about four minutes
 	@$(BIN)/python -m pytest -m deploy tests/deploy $(ARGS)
 
+test-celery: setup-dev ## two warm workers on a real Redis, one of them killed: nothing lost or doubled; needs redis-server
+	@$(BIN)/python -m pytest -m celery -p no:xdist -s tests/stories/test_worker_kills.py $(ARGS)
+
 test-chart: setup-dev ## the official Helm chart rendered with our values; needs uv and DRAGGONNB_DAGSTER_CHART; 350 MB
 	uv sync --inexact --group dev --group chart
 	@$(BIN)/python -m pytest -m chart tests/deploy/test_kubernetes.py $(ARGS)

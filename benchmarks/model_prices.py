@@ -55,7 +55,7 @@ ASSUMED: Mapping[str, Given] = {
     "sensor seconds": Given(5, "seconds between ticks", "DRAGGONNB_SENSOR_INTERVAL_SECONDS"),
     "databases of a server": Given(2_000, "tenants' databases in one Postgres", "files, autovacuum, restore", True),
     "clients of an instance": Given(10_000, "clients of one Dagster instance", "one daemon, one UI", True),
-    "partition days": Given(90, "days that an asset's partitions go back", "the window of partitions.py"),
+    "partition days": Given(91, "days of an asset's partitions at most", "partitions.py: the window and its month"),
 }
 LIMITS: Mapping[str, Given] = {
     "keys of an asset": Given(100_000, "partition keys", "Dagster's documentation"),
