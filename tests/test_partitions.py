@@ -11,11 +11,11 @@ from draggonnb_pipelines.partitions import day, key, organization_day, parse, re
 MONDAY = date(2026, 11, 23)
 
 
-def test_the_window_is_ninety_days_snapped_to_the_first_of_the_month():
-    assert window_start(date(2026, 11, 23)) == date(2026, 8, 1)
-    assert window_start(date(2026, 11, 29)) == date(2026, 8, 1)
-    assert window_start(date(2026, 11, 30)) == date(2026, 9, 1)
-    assert window_start(date(2027, 1, 15)) == date(2026, 10, 1)
+def test_the_window_is_sixty_days_snapped_to_the_first_of_the_month():
+    assert window_start(date(2026, 11, 23)) == date(2026, 9, 1)
+    assert window_start(date(2026, 11, 29)) == date(2026, 9, 1)
+    assert window_start(date(2026, 11, 30)) == date(2026, 10, 1)
+    assert window_start(date(2027, 1, 15)) == date(2026, 11, 1)
 
 
 def test_today_is_a_partition_while_it_lasts():

@@ -149,7 +149,7 @@ def test_a_limit_is_met_with_the_last_client_that_it_holds_for():
     results = _results()
 
     assert model.breaks_at(model.BOUNDS["posts a day on X by one app"], results) == 5_000
-    assert model.breaks_at(model.BOUNDS["partition keys of an asset"], results) == 1_111
+    assert model.breaks_at(model.BOUNDS["partition keys of an asset"], results) == 1_098
     assert model.breaks_at(model.BOUNDS["databases in one Postgres"], results) == 2_000
 
 

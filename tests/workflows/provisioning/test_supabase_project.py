@@ -10,6 +10,7 @@ import psycopg
 import pytest
 
 from draggonnb_pipelines.errors import ErrorClass, NeedsReview, VendorError
+from draggonnb_pipelines.resources import vendor_limits
 from draggonnb_pipelines.resources.stack import Stack
 from draggonnb_pipelines.workflows.provisioning.stack_ledger import NameTaken, NotYet
 from draggonnb_pipelines.workflows.provisioning.supabase_project import (
@@ -20,6 +21,7 @@ from draggonnb_pipelines.workflows.provisioning.supabase_project import (
 )
 from tests.sandbox_process import Sandbox
 from tests.supabase_calls import management, new_project, public
+from tests.workflows.lead_work import master_rows
 from tests.workflows.project_work import (
     POST_PROJECT,
     Cutter,
@@ -171,14 +173,19 @@ async def test_runs_that_meet_make_one_project(site: Site, supabase_sandbox: San
     assert (posts(supabase_sandbox), (await row(site)).attempts) == (1, 1)
 
 
-async def test_a_throttled_call_made_nothing_and_says_for_how_long(site: Site, supabase_sandbox: Sandbox):
+async def test_a_throttled_call_made_nothing_and_nobody_asks_again_until_the_time_is_over(
+    site: Site, supabase_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(vendor_limits, "HOLDS_LAST_SECONDS", 0.0)
     supabase_sandbox.faults(POST_PROJECT, {"kind": "rate_limit", "retry_after": 40})
 
-    with pytest.raises(VendorError) as raised:
-        await supabase_project(site.ledger)
+    for _ in range(2):
+        with pytest.raises(VendorError) as raised:
+            await supabase_project(site.ledger)
+        assert raised.value.error_class is ErrorClass.THROTTLED
 
-    assert raised.value.error_class is ErrorClass.THROTTLED
-    assert ((await row(site)).state, public(supabase_sandbox)) == ("failed", {})
+    assert ((await row(site)).state, public(supabase_sandbox), posts(supabase_sandbox)) == ("failed", {}, 1)
+    await master_rows(site.stack, "update vendor_limits set held_until = now() returning vendor")
     await with_project(site)
     assert posts(supabase_sandbox) == 2
 
