@@ -28,7 +28,7 @@ from benchmarks.server import console, report
 from draggonnb_pipelines.cli import command_lines
 from draggonnb_pipelines.cli.processes import Process, answers, free_port
 from draggonnb_pipelines.resources.embedded_postgres import embedded_server
-from tests.stories.system import System, dagster_dsn, dagster_environment, running_system
+from tests.stories.system import System, dagster_dsn, dagster_environment, in_environment, running_system
 
 DEFAULT = ("10x1", "10x365", "100x1", "100x365")
 DAYS = (1, 30, 365)
@@ -65,7 +65,11 @@ def main(arguments: list[str]) -> None:
         directory = Path(f"/var/tmp/draggonnb-bench-{os.getuid()}-growth")
         shutil.rmtree(directory, ignore_errors=True)
         days = [day for day in DAYS if (clients, day) in cells]
-        with embedded_server(directory) as server, running_system(server, **DEFAULTS) as system:
+        with (
+            embedded_server(directory) as server,
+            running_system(server, **DEFAULTS) as system,
+            in_environment(dagster_environment(system.settings)),
+        ):
             found |= _grow(system, clients, days)
         shutil.rmtree(directory, ignore_errors=True)
     _report(found)
@@ -79,7 +83,6 @@ def _cell(argument: str) -> Cell:
 
 
 def _grow(system: System, clients: int, days: Sequence[int]) -> dict[Cell, Found]:
-    os.environ |= dagster_environment(system.settings)
     web = _web_server(system)
     web.stop_schedules()
     system.create(SEEN)

@@ -151,7 +151,7 @@ class System:
     @contextlib.contextmanager
     def _instance(self) -> Iterator[dg.DagsterInstance]:
         home = self.settings.state_dir.resolve() / "dagster"
-        with _environment(dagster_environment(self.settings)), dg.DagsterInstance.from_config(str(home)) as instance:
+        with in_environment(dagster_environment(self.settings)), dg.DagsterInstance.from_config(str(home)) as instance:
             yield instance
 
     def table_counts(self, slug: str) -> dict[str, int]:
@@ -209,7 +209,7 @@ def running_system(server_dsn: str, **environment: str) -> Iterator[System]:
     }
     try:
         with (
-            _environment(values),
+            in_environment(values),
             open_installation(load_settings()) as settings,
             running_stack(settings, web_server=False) as running,
             httpx.Client(base_url=running.settings.base_url, timeout=20, trust_env=False) as http,
@@ -263,7 +263,7 @@ def proposal_path(system: System, slug: str, proposal_id: uuid.UUID) -> str:
 
 
 @contextlib.contextmanager
-def _environment(values: dict[str, str]) -> Iterator[None]:
+def in_environment(values: dict[str, str]) -> Iterator[None]:
     """The settings of the children, who read them from the environment as in production."""
     before = {name: os.environ.get(name) for name in values}
     os.environ.update(values)
