@@ -229,10 +229,10 @@ class _Pass:
             if is_range:
                 # Dagster planned these partitions anew, so without an event they would show as failed.
                 yield from (ready[key] for key in left if key in ready)
-            todo = tuple(key for key in left if key not in ready)
+            unmade = tuple(key for key in left if key not in ready)
             # Of partitions that are out, a launch by config may hold work that goes on: one lead of ten has failed.
-            if todo or (wanted and not left and not is_range and not concerns):
-                yield from self._work_on(step, replace(run, keys=todo))
+            if unmade or (wanted and not left and not is_range and not concerns):
+                yield from self._work_on(step, replace(run, keys=unmade))
         if self.failed:
             raise verdict(self.failed, total=len(self.asked))
 

@@ -7,6 +7,8 @@ import contextlib
 import os
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import psycopg
 import pytest
@@ -20,6 +22,9 @@ from draggonnb_pipelines.sql import MASTER_MIGRATIONS
 from draggonnb_pipelines.workflows.organizations import NewOrganization, create_organization
 from tests.sandbox_process import Sandbox, sandbox_process
 from tests.servers import hasty_server
+
+if TYPE_CHECKING:
+    import dagster as dg
 
 MASTER_KEYS = "test:" + "q83vEjRWeJC83xI0VniQq83vEjRWeJC83xI0VniQq80="
 
@@ -65,6 +70,24 @@ def master_dsn(postgres_dsn: str, master_template: str) -> Iterator[str]:
     with psycopg.connect(dsn_for(postgres_dsn, name), autocommit=True) as conn:
         tenants = [row[0] for row in conn.execute("select database_name from organizations where database_name > ''")]
     _drop(postgres_dsn, *tenants, name)
+
+
+@pytest.fixture
+def dagster_pg_url(postgres_dsn: str) -> Iterator[str]:
+    """A database of its own for Dagster, empty."""
+    from tests.dagster_storage import empty_database  # Dagster is heavy, and most tests need none
+
+    with empty_database(postgres_dsn) as url:
+        yield url
+
+
+@pytest.fixture
+def instance(dagster_pg_url: str, tmp_path: Path) -> "Iterator[dg.DagsterInstance]":
+    """Exactly the instance that `dagster.yaml` describes."""
+    from tests.dagster_storage import instance_on
+
+    with instance_on(dagster_pg_url, tmp_path / "logs") as opened:
+        yield opened
 
 
 @pytest.fixture

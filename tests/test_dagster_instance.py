@@ -1,6 +1,5 @@
 """Dagster's storage on a real Postgres: `dagster.yaml` loads, connections are pooled, old events can be forgotten."""
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -14,24 +13,10 @@ from draggonnb_pipelines.errors import OperatorError
 from draggonnb_pipelines.event_retention import Pruned, prune_asset_events
 from draggonnb_pipelines.jobs import INCOMING, LONG, publish_due_posts
 from draggonnb_pipelines.partitions import key, register_organizations, window_start
-from tests.dagster_storage import empty_database, instance_on
 from tests.tenant_chain_world import TODAY, World, fresh_world, run_again, run_batch, statuses
 
 ROOT = Path(__file__).resolve().parent.parent
 DONE, FAILED = "MATERIALIZED", "FAILED"
-
-
-@pytest.fixture
-def dagster_pg_url(postgres_dsn: str) -> Iterator[str]:
-    with empty_database(postgres_dsn) as url:
-        yield url
-
-
-@pytest.fixture
-def instance(dagster_pg_url: str, tmp_path: Path) -> Iterator[dg.DagsterInstance]:
-    """Exactly the instance that `dagster.yaml` describes."""
-    with instance_on(dagster_pg_url, tmp_path / "logs") as opened:
-        yield opened
 
 
 @pytest.fixture

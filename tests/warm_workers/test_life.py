@@ -18,7 +18,7 @@ from draggonnb_pipelines.dagster_instance import libpq_url
 from draggonnb_pipelines.warm_workers import launcher as launchers
 from draggonnb_pipelines.warm_workers.launcher import WarmRunLauncher
 from draggonnb_pipelines.warm_workers.life import is_alive, sole_execution
-from tests.dagster_storage import ROOT, empty_database, instance_on
+from tests.dagster_storage import ROOT
 
 END_HOLDERS = """
 select pg_terminate_backend(pid) from pg_locks
@@ -37,18 +37,6 @@ def idle() -> None:
 
 
 @pytest.fixture
-def url(postgres_dsn: str) -> Iterator[str]:
-    with empty_database(postgres_dsn) as made:
-        yield made
-
-
-@pytest.fixture
-def instance(url: str, tmp_path: Path) -> Iterator[dg.DagsterInstance]:
-    with instance_on(url, tmp_path / "logs") as opened:
-        yield opened
-
-
-@pytest.fixture
 def launcher(instance: dg.DagsterInstance, tmp_path: Path) -> WarmRunLauncher:
     made = WarmRunLauncher(f"filesystem://{tmp_path / 'broker'}")
     made.register_instance(instance)
@@ -56,8 +44,8 @@ def launcher(instance: dg.DagsterInstance, tmp_path: Path) -> WarmRunLauncher:
 
 
 @contextlib.contextmanager
-def holder(url: str, run_id: str) -> Iterator[subprocess.Popen[str]]:
-    command = [sys.executable, "-m", "tests.warm_workers.lock_holder", url, run_id]
+def holder(dagster_pg_url: str, run_id: str) -> Iterator[subprocess.Popen[str]]:
+    command = [sys.executable, "-m", "tests.warm_workers.lock_holder", dagster_pg_url, run_id]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "held\n"
@@ -81,37 +69,44 @@ def wait_until(holds: Callable[[], bool]) -> None:
         time.sleep(0.05)
 
 
-def test_a_run_is_executed_by_one_process_and_another_run_is_not_in_its_way(instance: dg.DagsterInstance, url: str):
+def test_a_run_is_executed_by_one_process_and_another_run_is_not_in_its_way(
+    instance: dg.DagsterInstance, dagster_pg_url: str
+):
     run_id, other = str(uuid.uuid4()), str(uuid.uuid4())
 
-    with holder(url, run_id), sole_execution(url, run_id) as is_ours, sole_execution(url, other) as other_is_ours:
+    with (
+        holder(dagster_pg_url, run_id),
+        sole_execution(dagster_pg_url, run_id) as is_ours,
+        sole_execution(dagster_pg_url, other) as other_is_ours,
+    ):
         alive = [is_alive(instance, run_id), is_alive(instance, other)]
 
     assert (is_ours, other_is_ours, alive) == (False, True, [True, True])
     assert is_alive(instance, other) is False
 
 
-def test_a_process_that_is_killed_holds_its_run_no_longer(instance: dg.DagsterInstance, url: str):
+def test_a_process_that_is_killed_holds_its_run_no_longer(instance: dg.DagsterInstance, dagster_pg_url: str):
     run_id = str(uuid.uuid4())
 
-    with holder(url, run_id) as process:
+    with holder(dagster_pg_url, run_id) as process:
         process.kill()
         process.wait()
         wait_until(lambda: not is_alive(instance, run_id))
-        with sole_execution(url, run_id) as is_ours:
+        with sole_execution(dagster_pg_url, run_id) as is_ours:
             pass
 
     assert is_ours is True
 
 
 def test_a_run_whose_process_is_gone_has_failed_at_the_second_look(
-    instance: dg.DagsterInstance, url: str, launcher: WarmRunLauncher, monkeypatch: pytest.MonkeyPatch
+    instance: dg.DagsterInstance, dagster_pg_url: str, launcher: WarmRunLauncher, monkeypatch: pytest.MonkeyPatch
 ):
     clock = [1000.0]
     monkeypatch.setattr(launchers.time, "monotonic", lambda: clock[0])
     run = started(instance)
-    with sole_execution(url, run.run_id):
+    with sole_execution(dagster_pg_url, run.run_id):
         healthy = launcher.check_run_worker_health(run).status
+    wait_until(lambda: not is_alive(instance, run.run_id))  # the server ends a session a moment after its client
 
     looks = []
     for _ in range(2):
@@ -123,12 +118,12 @@ def test_a_run_whose_process_is_gone_has_failed_at_the_second_look(
 
 
 def test_a_restart_of_the_database_between_two_looks_fails_no_run(
-    instance: dg.DagsterInstance, url: str, launcher: WarmRunLauncher
+    instance: dg.DagsterInstance, dagster_pg_url: str, launcher: WarmRunLauncher
 ):
     run = started(instance)
 
-    with holder(url, run.run_id):
-        with psycopg.connect(libpq_url(url), autocommit=True) as conn:
+    with holder(dagster_pg_url, run.run_id):
+        with psycopg.connect(libpq_url(dagster_pg_url), autocommit=True) as conn:
             conn.execute(END_HOLDERS)
         first = launcher.check_run_worker_health(run).status
         wait_until(lambda: is_alive(instance, run.run_id))
@@ -138,11 +133,11 @@ def test_a_restart_of_the_database_between_two_looks_fails_no_run(
 
 
 def test_a_run_that_is_terminated_is_interrupted_where_it_is(
-    instance: dg.DagsterInstance, url: str, launcher: WarmRunLauncher
+    instance: dg.DagsterInstance, dagster_pg_url: str, launcher: WarmRunLauncher
 ):
     run = started(instance)
 
-    with holder(url, run.run_id) as process:
+    with holder(dagster_pg_url, run.run_id) as process:
         was_told = launcher.terminate(run.run_id)
         said, _ = process.communicate(timeout=20)
 
@@ -151,10 +146,10 @@ def test_a_run_that_is_terminated_is_interrupted_where_it_is(
     assert (was_told, said, after.status) == (True, "interrupted\n", dg.DagsterRunStatus.CANCELING)
 
 
-def test_a_run_that_others_took_for_dead_ends_where_it_is(instance: dg.DagsterInstance, url: str):
+def test_a_run_that_others_took_for_dead_ends_where_it_is(instance: dg.DagsterInstance, dagster_pg_url: str):
     run = started(instance)
 
-    with holder(url, run.run_id) as process:
+    with holder(dagster_pg_url, run.run_id) as process:
         instance.report_run_failed(run)
         said, _ = process.communicate(timeout=20)
 

@@ -121,16 +121,16 @@ class _Table:
 
     async def take(self) -> StepReport:
         """Read all of these clients, make the figures of all, store each; once more for whom another run overtook."""
-        todo = [(organization, _periods(days)) for organization, days in self._ready]
-        while todo:
-            found = [client for client in await asyncio.gather(*(self._read(*one) for one in todo)) if client]
+        unread = [(organization, _periods(days)) for organization, days in self._ready]
+        while unread:
+            found = [client for client in await asyncio.gather(*(self._read(*one) for one in unread)) if client]
             made = await self._figured(found)
             for client in made:
                 self._clients.setdefault(client.organization.id, client)
             made = [_without_unread(client, self._now) for client in made]
             await asyncio.gather(*map(self._store, made))
             away = {key.slug for key in self._failed}
-            todo = [
+            unread = [
                 (client.organization, lost)
                 for client in made
                 if client.organization.slug not in away

@@ -1,6 +1,5 @@
 """A client's database goes to another server: whole, compared, and nobody notices but by waiting."""
 
-import dataclasses
 from uuid import uuid4
 
 import psycopg
@@ -295,10 +294,3 @@ async def test_an_earlier_attempts_copy_that_was_written_to_is_never_dropped(
 
     assert rows(dsn_for(second_dsn, done.database), NAMES) == [{"name": "Since the move"}, {"name": "Thandi"}]
     assert await names_of(move_stack, client.slug) == ["Thandi"]
-
-
-def test_the_organization_of_a_placed_client_is_not_hosted(client: Organization) -> None:
-    placed = dataclasses.replace(client, dsn_sealed=b"x")
-
-    assert (client.is_hosted, placed.is_hosted) == (False, False)
-    assert dataclasses.replace(placed, database_name=None).is_hosted
