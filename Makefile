@@ -33,7 +33,7 @@ test-deploy: setup-dev ## two releases installed, one upgraded while webhooks co
 	@$(BIN)/python -m pytest -m deploy tests/deploy $(ARGS)
 
 test-celery: setup-dev ## two warm workers on a real Redis, one of them killed: nothing lost or doubled; needs redis-server
-	@$(BIN)/python -m pytest -m celery -p no:xdist -s tests/stories/test_worker_kills.py $(ARGS)
+	@$(BIN)/python -m pytest -m celery -p no:xdist -s tests/warm_workers/test_redis.py tests/stories/test_worker_kills.py $(ARGS)
 
 test-chart: setup-dev ## the official Helm chart rendered with our values; needs uv and DRAGGONNB_DAGSTER_CHART; 350 MB
 	uv sync --inexact --group dev --group chart

@@ -35,9 +35,11 @@ def main(arguments: list[str]) -> None:
             chosen[-1][1].append(argument)
         else:
             raise SystemExit(f"no benchmark {argument!r}; there are {', '.join(NAMES)}")
-    for name, sizes in chosen:
-        importlib.import_module(f"benchmarks.{name}").main(sizes)
-    write_page()
+    try:
+        for name, sizes in chosen:
+            importlib.import_module(f"benchmarks.{name}").main(sizes)
+    finally:
+        write_page()
 
 
 main(sys.argv[1:])

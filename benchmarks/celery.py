@@ -20,7 +20,7 @@ from statistics import median
 import psutil
 
 from benchmarks.burst import DEFAULTS, percentile, waits
-from benchmarks.costs import used, used_by_children
+from benchmarks.costs import postmaster, used, used_by_children
 from benchmarks.server import console, report
 from draggonnb_pipelines.jobs import content_config
 from draggonnb_pipelines.resources.embedded_postgres import embedded_server
@@ -40,15 +40,16 @@ from tests.stories.warm_workers import (
 
 JOB = "publish_due_posts"
 ONE_BY_ONE = 10
+IDLE_SECONDS = 20.0
 LEADS, POSTS = 5, 5
 CLAUDE_SECONDS, SOCIAL_SECONDS = 2.0, 0.5
 PATIENCE_SECONDS = 1200.0
 SHARDS = "4"
 _MIB = 1024 * 1024
 _RUNS = """
-select run_id, status, end_time - extract(epoch from create_timestamp at time zone 'UTC') as seconds,
-       extract(epoch from create_timestamp at time zone 'UTC') as asked, end_time
-from runs where run_id = any(%s)
+select run_id, status, end_time - asked as seconds, asked, end_time
+from (select *, extract(epoch from create_timestamp at time zone 'UTC')::float as asked from runs) r
+where run_id = any(%s)
 """
 
 
@@ -58,6 +59,8 @@ class Figures:
 
     latency_p50_seconds: float = 0.0
     cpu_seconds_per_run: float = 0.0
+    cpu_seconds_per_run_with_postgres: float = 0.0
+    standing_cpu_seconds_per_minute: float = 0.0
     runs_per_minute: float = 0.0
     load_seconds: float = 0.0
     load_runs: int = 0
@@ -87,6 +90,8 @@ def main(arguments: list[str]) -> None:
     titles = {
         "request to end of one run p50, s": "latency_p50_seconds",
         "CPU of one run, s": "cpu_seconds_per_run",
+        "CPU of one run with Postgres, s": "cpu_seconds_per_run_with_postgres",
+        "CPU of an idle minute of what executes runs, s": "standing_cpu_seconds_per_minute",
         f"runs a minute, {runs} asked for at once": "runs_per_minute",
         f"load of {clients} clients: time, s": "load_seconds",
         "load: runs": "load_runs",
@@ -97,6 +102,7 @@ def main(arguments: list[str]) -> None:
     }
     rows = [[title, *(getattr(figures, name) for figures in found.values())] for title, name in titles.items()]
     data = {
+        "command": f"python -m benchmarks celery {clients} {runs}",
         "clients": clients,
         "leads_per_client": LEADS,
         "posts_per_client": POSTS,
@@ -138,18 +144,33 @@ def _system(name: str) -> Iterator[System]:
 
 
 def _empty_runs(system: System, figures: Figures, runs: int) -> None:
-    """One after another, the first of them not counted; then many at once, under the limits of dagster.yaml."""
+    """One after another, the first of them not counted; then many at once, under the limits of dagster.yaml.
+
+    What stands by uses CPU too, which is taken off a run's.
+    """
     _wait(system, _launch(system, 1))
-    before = _cpu(system)
+    idle, idle_of_postgres = _cpu(system), _cpu_of_postgres(system)
+    time.sleep(IDLE_SECONDS)
+    standing = (_cpu(system) - idle) / IDLE_SECONDS
+    standing_of_postgres = (_cpu_of_postgres(system) - idle_of_postgres) / IDLE_SECONDS
+
+    started, before, postgres = time.monotonic(), _cpu(system), _cpu_of_postgres(system)
     seconds = []
     for _ in range(ONE_BY_ONE):
         run_ids = _launch(system, 1)
         seconds += [row["seconds"] for row in _wait(system, run_ids)]
+    took = time.monotonic() - started
+    of_runs = _cpu(system) - before - took * standing
+    of_postgres = _cpu_of_postgres(system) - postgres - took * standing_of_postgres
     figures.latency_p50_seconds = median(seconds)
-    figures.cpu_seconds_per_run = (_cpu(system) - before) / ONE_BY_ONE
+    figures.cpu_seconds_per_run = of_runs / ONE_BY_ONE
+    figures.cpu_seconds_per_run_with_postgres = (of_runs + of_postgres) / ONE_BY_ONE
+    figures.standing_cpu_seconds_per_minute = 60 * standing
+    console.print(f"{figures.cpu_seconds_per_run:.2f} CPU s and {figures.latency_p50_seconds:.1f} s for an empty run")
     many = _wait(system, _launch(system, runs))
     took = max(row["end_time"] for row in many) - min(row["asked"] for row in many)
-    figures.runs_per_minute = 60 * runs / float(took)
+    figures.runs_per_minute = 60 * runs / took
+    console.print(f"{figures.runs_per_minute:.1f} runs a minute")
 
 
 def _load(system: System, figures: Figures, clients: int) -> None:
@@ -232,6 +253,11 @@ def _cpu(system: System) -> float:
         main = psutil.Process(system.process_id(name))
         seconds += used(main) + used_by_children(main)
     return seconds
+
+
+def _cpu_of_postgres(system: System) -> float:
+    main = postmaster(system)
+    return used(main) + used_by_children(main)
 
 
 def _executors(system: System) -> list[psutil.Process]:

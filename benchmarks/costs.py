@@ -37,7 +37,7 @@ class Costs:
         self._own = {
             process.name: psutil.Process(process.child.pid) for process in system.running.processes if process.child
         }
-        self._postmaster = _postmaster(system)
+        self._postmaster = postmaster(system)
         self._peaks: dict[str, float] = {}
         self._by_worker: dict[int, float] = {}
         self._workers_before: dict[int, float] = {}
@@ -96,7 +96,7 @@ class Costs:
         yield from ((POSTGRES, child) for child in [self._postmaster, *self._postmaster.children()])
 
 
-def _postmaster(system: System) -> psutil.Process:
+def postmaster(system: System) -> psutil.Process:
     """The server's first process; its pid is in the first line of postmaster.pid."""
     [row] = system.master("select split_part(pg_read_file('postmaster.pid'), E'\\n', 1)::int as pid")
     return psutil.Process(row["pid"])

@@ -25,7 +25,7 @@ from benchmarks.burst import CLAUDE_SECONDS, DEFAULTS
 from benchmarks.publish import UNLIMITED
 from benchmarks.publish_seed import connect_accounts, queue_posts
 from benchmarks.server import console, report
-from benchmarks.tenants_seed import create_clients
+from benchmarks.tenants_seed import AGENDA, create_clients
 from draggonnb_pipelines.domain.organizations import Organization
 from draggonnb_pipelines.resources.embedded_postgres import embedded_server
 from draggonnb_pipelines.resources.postgres import dsn_for
@@ -42,11 +42,6 @@ PATIENCE_SECONDS = 3600
 SENDERS = 40
 # Of nobody's limits: neither the API's nor Claude's budget of a client is what is measured.
 ROOMY = {"DRAGGONNB_API_RATE_PER_MINUTE": "1000000", "DRAGGONNB_ORGANIZATION_MONTHLY_AI_BUDGET_USD": "1000000"}
-AGENDA = """
-insert into publishing_agenda (organization_id, next_due_at, notes)
-select *, 1 from unnest(%s::uuid[], %s::timestamptz[])
-on conflict (organization_id) do update set next_due_at = excluded.next_due_at, notes = publishing_agenda.notes + 1
-"""
 OPEN = "select count(*) as n from inbox where topic in ('leads', 'content') and state in ('received', 'claimed')"
 DEAD = "select last_error from inbox where state = 'dead'"
 TOOK = """
@@ -190,7 +185,8 @@ def _report(others: int, size: Size, alone: Round, beside: Round) -> None:
         "requests": "request for content: webhook to its last step, s",
     }
     rows: list[Sequence[object]] = []
-    data: dict[str, Any] = {"others": others, "big": asdict(size)}
+    command = f"python -m benchmarks fairness {others} {size.posts} {size.leads} {size.requests}"
+    data: dict[str, Any] = {"command": command, "others": others, "big": asdict(size)}
     for name, title in kinds.items():
         of_alone, of_beside = _percentiles(getattr(alone, name)), _percentiles(getattr(beside, name))
         rows += [[f"{title}, {which}", of_alone[which], of_beside[which]] for which in of_alone]

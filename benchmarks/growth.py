@@ -2,8 +2,8 @@
 
 For each number of clients the whole stack with Dagster's web server is started, history is added day by day as the
 product leaves it (`growth_history.py`), and at each number of days everything is asked (`growth_asks.py`). Days are 1,
-30 and 365. Without arguments `10x1 10x365 100x1 100x365`; the whole table has 1000 too. The clients are rows: only one
-of them has a database.
+30 and 365. Without arguments `10x1 10x365 100x1 100x365`; the whole table has 30 days and 1000 clients too. The clients
+are rows: only one of them has a database.
 """
 
 import os
@@ -72,7 +72,7 @@ def main(arguments: list[str]) -> None:
         ):
             found |= _grow(system, clients, days)
         shutil.rmtree(directory, ignore_errors=True)
-    _report(found)
+        _report(found)  # after each size: a larger one may be cut off
 
 
 def _cell(argument: str) -> Cell:
@@ -139,7 +139,7 @@ def _measure(system: System, instance: dg.DagsterInstance, web: WebServer, backf
         memory = psutil.Process(system.process_id(name)).memory_info().rss
         found.figures[f"memory of {name}, MiB"] = memory / 1024**2
     found.figures |= _sizes(system)
-    seconds, found.figures["rows that the pruning still found"] = prune(instance, system.settings)
+    seconds, found.figures["rows that the pruning still found"] = prune(system.settings)
     found.seconds |= seconds
     return found
 
@@ -176,8 +176,9 @@ def _report(found: dict[Cell, Found]) -> None:
     rows += [[name, *(found[cell].figures[name] for cell in cells), "", ""] for name in found[cells[0]].figures]
     heads = ["", *(f"{clients} x {days}" for clients, days in cells), "with clients", "with days"]
     data = {f"{clients}x{days}": vars(found[clients, days]) for clients, days in cells}
+    command = f"python -m benchmarks growth {' '.join(data)}"
     title = "What grows: clients x days of history; medians, and exponents of growth (1 is linear, 0 none)"
-    report("growth", title, heads, rows, {"cells": data})
+    report("growth", title, heads, rows, {"command": command, "cells": data})
 
 
 def _shown(value: float | None) -> str:

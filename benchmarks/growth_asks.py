@@ -19,7 +19,7 @@ import dagster as dg
 import httpx
 
 from benchmarks.ui_queries import ui_query
-from draggonnb_pipelines.dagster_instance import PG_URL_VARIABLE
+from draggonnb_pipelines.dagster_instance import LOGS_VARIABLE, PG_URL_VARIABLE
 from draggonnb_pipelines.event_retention import prune_asset_events
 from draggonnb_pipelines.partitions import key
 from draggonnb_pipelines.resources.bindings import MasterQueries
@@ -33,11 +33,14 @@ LOCATION = {"repositoryLocationName": "draggonnb", "repositoryName": "__reposito
 PAGE_ASSET = "leads"
 BACKFILLED = "analytics_snapshots"
 EMPTY_JOB = "apply_message_statuses"
-# Every client has everything at once: a lead, a request, a wish for numbers, a post that is due, posts to be read.
+# Every client has everything at once: a lead, a request, a wish for numbers, a message, the status of one, a notice of
+# a payment, a post that is due, posts to be read.
 _BUSY = (
     """insert into inbox (organization_id, topic, source, delivery_id)
-       select o.id, t.topic, 'bench', 'busy'
-       from organizations o, unnest(array['leads', 'content', 'analytics']) t (topic) returning 1""",
+       select o.id, t.topic, 'bench', 'busy' from organizations o, unnest(array[
+              'leads', 'content', 'analytics', 'notifications', 'whatsapp_status']) t (topic) returning 1""",
+    """insert into payments (organization_id, raw_sealed, raw_sha256)
+       select id, 'bench', sha256(slug::bytea) from organizations returning 1""",
     "update publishing_agenda set next_due_at = now() returning 1",
     "update analytics_agenda set measure_at = now() returning 1",
 )
@@ -46,7 +49,19 @@ _AGAIN = (
        where source = 'bench' and state = 'claimed' returning 1""",
     "delete from publisher_shards returning 1",
 )
+# For the other sensors nothing of it is work.
+_WAITED_FOR = (
+    "lead_inbox",
+    "content_inbox",
+    "numbers_due",
+    "message_requests",
+    "waiting_message_statuses",
+    "payment_notices",
+    "publishing_agenda",
+    "inbox_freshness",
+)
 _QUIET = (
+    "delete from payments where raw_sealed = 'bench' returning 1",
     "delete from inbox where source = 'bench' returning 1",
     "update publishing_agenda set next_due_at = 'infinity' returning 1",
     "update analytics_agenda set measure_at = 'infinity' returning 1",
@@ -63,6 +78,7 @@ def ticks(system: System, instance: dg.DagsterInstance) -> tuple[Seconds, Second
             busy = {
                 sensor.name: _tick_seconds(sensor, instance, lambda: [system.master(one) for one in _AGAIN])
                 for sensor in _repository().sensor_defs
+                if sensor.name in _WAITED_FOR
             }
         finally:
             for statement in _QUIET:
@@ -91,13 +107,13 @@ def checks(instance: dg.DagsterInstance) -> Seconds:
     return {"checks of leads, a whole run": seconds}
 
 
-def prune(instance: dg.DagsterInstance, settings: Settings) -> tuple[Seconds, int]:
+def prune(settings: Settings) -> tuple[Seconds, int]:
     """What a night's pruning takes where the night before has done it, and how many rows it still found."""
-    url, storage = os.environ[PG_URL_VARIABLE], Path(instance.storage_directory())
+    url, logs = os.environ[PG_URL_VARIABLE], Path(os.environ[LOGS_VARIABLE])
     started = time.perf_counter()
     events = prune_asset_events(url, settings.asset_event_keep_days)
     between = time.perf_counter()
-    runs = prune_runs(url, storage, settings.run_keep_days)
+    runs = prune_runs(url, logs, settings.run_keep_days)
     ended = time.perf_counter()
     seconds = {"pruning of a night, events": between - started, "pruning of a night, runs": ended - between}
     return seconds, events.events + events.check_executions + runs.runs + runs.log_rows + runs.backfills

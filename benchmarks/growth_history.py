@@ -61,12 +61,12 @@ with pattern as (
         where partitions_def_name = 'organizations' order by md5(partition) limit %(clients)s
     ) s
 ), held as (
-    select array_agg(run_id) as runs from run_of_partitions
+    select run_id, row_number() over () - 1 as n from run_of_partitions
 )
 insert into event_logs (id, run_id, event, dagster_event_type, timestamp, step_key, asset_key, partition)
-select %(base)s + c.n, held.runs[1 + (%(shift)s + c.n) %% cardinality(held.runs)],
-       replace(p.event, p.partition, c.partition), p.dagster_event_type, c.at, p.step_key, p.asset_key, c.partition
-from cells c, pattern p, held
+select %(base)s + c.n, h.run_id, replace(p.event, p.partition, c.partition), p.dagster_event_type, c.at, p.step_key,
+       p.asset_key, c.partition
+from pattern p, cells c join held h on h.n = (%(shift)s + c.n) %% (select count(*) from run_of_partitions)
 """
 _EVENT_TAGS = """
 insert into asset_event_tags (event_id, asset_key, key, value, event_timestamp)
@@ -127,7 +127,7 @@ def add_days(settings: Settings, patterns: Patterns, slugs: Sequence[str], first
         kept = min(last, settings.run_keep_days)
         for run in patterns.runs:
             marks.runs(patterns, run, first, kept, whole=True)
-            if run in patterns.of_partitions:
+            if run in patterns.runs_left:
                 marks.runs(patterns, run, max(first, settings.run_keep_days), min(last, window), whole=False)
         for asset, pattern in patterns.materializations.items():
             marks.replaced(pattern, patterns.plans[asset], first, min(last, settings.asset_event_keep_days), slugs)
@@ -161,7 +161,7 @@ class _Marks:
     def runs(self, patterns: Patterns, run: str, first: int, last: int, *, whole: bool) -> None:
         if first >= last:
             return
-        a_day = patterns.runs[run]
+        a_day = patterns.runs[run] if whole else patterns.runs_left[run]
         [rows] = self.conn.execute("select count(*) from event_logs where run_id = %s", (run,)).fetchone() or [0]
         with self.conn.transaction():
             _run(self.conn, "drop table if exists made")
@@ -169,7 +169,7 @@ class _Marks:
             _run(self.conn, _RUNS, run=run, base=self.next_id)
             _run(self.conn, _TAGS, run=run)
             _run(self.conn, _LOGS, run=run, base=self.next_id, rows=rows, whole=whole)
-            if run in patterns.of_partitions:
+            if run in patterns.runs_left:
                 _run(self.conn, "insert into run_of_partitions select run_id from made")
             self.next_id += (last - first) * a_day * rows
             _run(self.conn, "drop table made")

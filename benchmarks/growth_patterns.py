@@ -26,19 +26,19 @@ CHECKS_OF_CLIENTS = {
     "generated_posts": ["brand_rules_kept", "platform_rules_kept", "nothing_said_twice", "claims_have_sources"],
 }
 METADATA = {"leads": 2, "waiting": 0, "cost (USD)": 0.0123, "prompt": "5f3a9c0d1e2b", "organization": "a client"}
-SWEEPS_A_DAY, CHECKS_A_DAY = 96, 24 * 8
+SWEEPS_A_DAY, CHECKS_A_DAY, MOST_RUNS_A_DAY = 96, 24 * 8, 2 * 720
 
 
 @dataclass
 class Patterns:
     """What is copied, by its ids.
 
-    `runs` say how many there are a day, `of_partitions` which of them made something, so that partitions point to them;
-    `skipped` says how many seconds lie between two ticks.
+    `runs` say how many there are a day, `runs_left` how many of those that made something are left of an old day,
+    since partitions still point to them; `skipped` says how many seconds lie between two ticks.
     """
 
     runs: dict[str, int]
-    of_partitions: frozenset[str]
+    runs_left: dict[str, int]
     day_key: str
     materializations: dict[str, int] = field(default_factory=dict)
     plans: dict[str, int] = field(default_factory=dict)
@@ -68,9 +68,10 @@ def make_patterns(system: System, instance: dg.DagsterInstance, web: WebServer, 
         raise RuntimeError("a run that history is to be copied from has failed")
     [worked] = system.dagster(lead)
     day_key = str(to_dagster(PartitionKey(slug, datetime.now(UTC).date())))
-    # Leads, requests and due posts: a run for each, and never more than two in two minutes.
-    runs = {sweep: 2 * SWEEPS_A_DAY, check: CHECKS_A_DAY, worked["run_id"]: min(10 * clients, 2 * 720)}
-    patterns = Patterns(runs, frozenset({worked["run_id"]}), day_key)
+    # Leads, requests and due posts: a run for each, and never more than two in two minutes. Of an old day a client
+    # keeps the last run of each kind: leads, requests, posts, and what was published of them.
+    runs = {sweep: 2 * SWEEPS_A_DAY, check: CHECKS_A_DAY, worked["run_id"]: min(10 * clients, MOST_RUNS_A_DAY)}
+    patterns = Patterns(runs, {worked["run_id"]: min(4 * clients, MOST_RUNS_A_DAY)}, day_key)
     _events(system, instance, patterns, worked["run_id"])
     _checks(system, instance, patterns)
     _ticks(system, patterns)

@@ -5,6 +5,7 @@ benchmark that was not run leaves its figures out, by name. Not here: arithmetic
 assumptions (`model_prices.py`), the words of the page.
 """
 
+import contextlib
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,18 +19,20 @@ from benchmarks.server import RESULTS, console
 PAGE = Path(__file__).parent.parent / "docs" / "scaling.md"
 CLIENTS = (1_000, 10_000, 100_000)
 Figure = Callable[[int, Results], float]
+SHARED = "things share runs and wait some seconds longer; warm workers put it off"
 NEEDS: Mapping[str, Figure] = {
     "CPU of a day, hours": lambda n, r: figures.cpu_seconds(n, r) / 3600,
     "the same with warm workers": lambda n, r: figures.cpu_seconds(n, r, warm=True) / 3600,
     "cores at the busiest hour": figures.cores,
     "the same with warm workers, cores": lambda n, r: figures.cores(n, r, warm=True),
+    "the same where things share runs, cores": lambda n, r: figures.cores(n, r, shared=True),
     "memory, GiB": figures.memory_gib,
     "disk after a year at most, GiB": figures.disk_gib,
     "CPU of setting all of them up once, hours": lambda n, r: figures.cpu_of_setting_up(n, r) / 3600,
     "runs a day": figures.runs_a_day,
     "rows a day in Dagster's event log": figures.event_rows,
     "webhooks a second at the busiest hour": lambda n, r: _webhooks(n),
-    "connections of all Postgres servers": figures.connections,
+    "connections of all Postgres servers at most": figures.connections,
     "calls a day of Claude": lambda n, r: figures.calls_a_day(n, r)["Claude"],
     "calls a day of the networks, publishing": lambda n, r: figures.calls_a_day(n, r)["networks, publishing"],
     "calls a day of the networks, numbers": lambda n, r: figures.calls_a_day(n, r)["networks, numbers"],
@@ -40,10 +43,10 @@ NEEDS: Mapping[str, Figure] = {
 
 @dataclass(frozen=True)
 class Bound:
-    """A figure that grows with clients and meets a limit.
+    """A figure that grows with clients and meets a limit, and once beyond it stays there: `breaks_at` rests on that.
 
     Args:
-        takes: what so many clients take of it. `limit`: how much there is.
+        takes: what so many clients take of it, of the fullest part where it has parts. `limit`: how much there is.
         change: what is done before that.
     """
 
@@ -56,6 +59,15 @@ def _given(name: str) -> Figure:
     return lambda n, r: LIMITS[name].value
 
 
+def _two_cores(clients: int, results: Results) -> float:
+    return 2 * ASSUMED["use of a core"].value
+
+
+def _of_the_fullest(figure: Figure) -> Figure:
+    """Of a Postgres server that has as many clients as one may have."""
+    return lambda n, r: figure(min(n, int(ASSUMED["databases of a server"].value)), r)
+
+
 BOUNDS: Mapping[str, Bound] = {
     "partition keys of an asset": Bound(
         lambda n, r: n * ASSUMED["partition days"].value, _given("keys of an asset"), "partitions of shard × day"
@@ -63,14 +75,15 @@ BOUNDS: Mapping[str, Bound] = {
     "posts a day on X by one app": Bound(
         lambda n, r: figures.posts_on_x(n), _given("posts of an app on X"), "X's Enterprise plan, or more apps"
     ),
-    "runs a minute, default launcher": Bound(
-        lambda n, r: ASSUMED["peak"].value * figures.runs_a_day(n, r) / MINUTES,
-        _given("runs by the default launcher"),
-        "warm workers; more shards only beside them",
+    "runs a minute of the default launcher, nearly each thing its own": Bound(
+        lambda n, r: figures.runs_a_day(n, r, ASSUMED["peak"].value) / MINUTES,
+        lambda n, r: r.get("celery", "figures", figures.DEFAULT, "runs_per_minute"),
+        SHARED,
     ),
-    "CPU of one machine of two cores": Bound(
-        lambda n, r: ASSUMED["peak"].value * figures.cpu_seconds(n, r) / DAY,
-        lambda n, r: 2 * ASSUMED["use of a core"].value,
+    "CPU of two cores, nearly each thing a run of its own": Bound(figures.busiest_cores, _two_cores, SHARED),
+    "CPU of two cores, things share runs": Bound(
+        lambda n, r: figures.busiest_cores(n, r, shared=True),
+        _two_cores,
         "a larger machine, then workers or pods on others",
     ),
     "looking into everybody, seconds of its quarter of an hour": Bound(
@@ -93,15 +106,15 @@ BOUNDS: Mapping[str, Bound] = {
         lambda n, r: n, lambda n, r: ASSUMED["databases of a server"].value, "`draggonnb server add`, `tenant move`"
     ),
     "disk of one Postgres, GiB": Bound(
-        lambda n, r: figures.disk_gib(n, r) / figures.servers(n), _given("disk of a server"), "more Postgres servers"
+        _of_the_fullest(figures.disk_gib), _given("disk of a server"), "a larger disk, or more Postgres servers"
     ),
     "webhooks a second of one API process": Bound(
         lambda n, r: _webhooks(n), lambda n, r: r.get("ingest", "median", "ingest_1_per_s"), "`DRAGGONNB_API_WORKERS`"
     ),
-    "connections of all Postgres servers": Bound(
-        figures.connections,
-        lambda n, r: LIMITS["connections"].value * figures.servers(n),
-        "a pooler in session mode, more servers",
+    "connections of one Postgres at most": Bound(
+        _of_the_fullest(figures.connections),
+        _given("connections"),
+        "a higher `max_connections`, a pooler in session mode, or more servers",
     ),
     "clients of one Dagster instance": Bound(
         lambda n, r: n, lambda n, r: ASSUMED["clients of an instance"].value, "a second instance, clients split"
@@ -115,7 +128,7 @@ def _webhooks(clients: int) -> float:
 
 
 def breaks_at(bound: Bound, results: Results, most: int = 10_000_000) -> int | None:
-    """The most clients with which it still holds; None: with `most` too. Raises Missing."""
+    """The most clients with which it and all fewer still hold; None: with `most` too. Raises Missing."""
 
     def holds(clients: int) -> bool:
         return bound.takes(clients, results) <= bound.limit(clients, results)
@@ -143,11 +156,14 @@ def tables(results: Results) -> dict[str, str]:
 def _measured(results: Results) -> str:
     rows: list[Sequence[str]] = []
     for name in USED:
+        command = f"`python -m benchmarks {name}`"
+        with contextlib.suppress(Missing):  # a benchmark with sizes says which
+            command = f"`{results.get(name, 'command')}`"
         try:
             at, cores = results.get(name, "at"), results.get(name, "on", "cores")
-            rows.append([f"`python -m benchmarks {name}`", at, f"{cores} cores {results.get(name, 'on', 'machine')}"])
+            rows.append([command, at, f"{cores} cores {results.get(name, 'on', 'machine')}"])
         except Missing:
-            rows.append([f"`python -m benchmarks {name}`", "not run", "its figures are left out"])
+            rows.append([command, "not run", "its figures are left out"])
     return _table(["benchmark", "when", "on"], rows)
 
 

@@ -7,7 +7,6 @@ the results; where a benchmark was not run it raises Missing with its name. Not 
 
 import json
 import math
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,8 @@ from benchmarks.model_prices import ASSUMED, PRICES
 DAY, MINUTES, MONTH = 86_400, 1_440, 30.4
 GIB = 1024**3
 EMPTY = "an empty run"
-WARM = "2 workers, Redis"
+DEFAULT, WARM = "default launcher", "2 workers, Redis"
+WORK = ("leads, requests, posts", "numbers and snapshots", "a seventh of the weekly report")
 USED = ("tenants", "growth", "celery", "publish", "analytics", "provision", "ingest", "drill")
 
 
@@ -62,47 +62,89 @@ def servers(clients: int) -> int:
     return math.ceil(clients / ASSUMED["databases of a server"].value)
 
 
-def runs_a_day(clients: int, results: Results) -> float:
+def rounds_a_day(results: Results) -> float:
+    """Of the clock, each a run; of one instance."""
+    return sum(one["times_a_day"] for one in results.get("tenants", "rounds").values())
+
+
+def runs_a_day(clients: int, results: Results, peak: float = 1.0) -> float:
     """Runs of all instances: the rounds of the clock, and a run for each tick of a sensor that finds something.
 
     What comes in falls on ticks at random, so that of T ticks a day T·(1 - e^(-things/T)) find something.
+
+    Args:
+        peak: so many times the mean comes in, as if all day.
     """
-    rounds = sum(one["times_a_day"] for one in results.get("tenants", "rounds").values())
     ticks = DAY / ASSUMED["sensor seconds"].value
     many, posts = instances(clients), ASSUMED["due posts"].value + ASSUMED["requests"].value
     things = (ASSUMED["leads"].value, ASSUMED["requests"].value, posts)
-    found = sum(ticks * -math.expm1(-clients / many * each / ticks) for each in things)
-    return many * (rounds + found)
+    found = sum(ticks * -math.expm1(-peak * clients / many * each / ticks) for each in things)
+    return many * (rounds_a_day(results) + found)
 
 
 def cpu_of_a_run(results: Results, warm: bool) -> float:
-    """CPU seconds of a run that finds nothing to do: in a process of its own, or in a warm worker (Redis)."""
-    if warm:
-        return results.get("celery", "figures", WARM, "cpu_seconds_per_run")
-    return results.get("tenants", "rounds", EMPTY, "cpu_seconds")
+    """CPU seconds of a run that finds nothing to do, in a process of its own or in a warm worker (Redis), with what
+    Postgres does for it.
+
+    Of one benchmark for both ways, so that like is compared with like; where that was not run, the first of the two is
+    the day's empty run.
+    """
+    way = ("celery", "figures", WARM if warm else DEFAULT)
+    try:
+        return results.get(*way, "cpu_seconds_per_run_with_postgres")
+    except Missing:
+        if warm:
+            raise
+        return _cpu_of_round(EMPTY, results)
+
+
+def _cpu_of_round(name: str, results: Results) -> float:
+    """CPU seconds of a round of the clock, without what Postgres would have used meanwhile anyway."""
+    of_round = results.get("tenants", "rounds", name)
+    return max(of_round["cpu_seconds"] - _postgres_standing(of_round["seconds"], results), 0.0)
+
+
+def _postgres_standing(seconds: float, results: Results) -> float:
+    """CPU seconds of Postgres in so many seconds in which nothing comes in."""
+    return results.get("tenants", "standing_cpu_per_second", "postgres") * seconds
 
 
 def cpu_seconds(clients: int, results: Results, warm: bool = False) -> float:
     """Of a day, everything but the vendors: the clients' work, the clock's rounds, the price of runs, standing by.
 
     A round costs an empty run, which does not grow, and the rest, which grows with clients. The starts of the measured
-    day's runs are taken out of its work, since runs are priced by their number.
+    day's runs are taken out of its work, since runs are priced by their number; what Postgres stands by for is taken
+    out of rounds and runs, since standing by is priced by itself.
     """
-    measured = results.get("tenants", "clients")
-    parts = results.get("tenants", "cpu_seconds_per_client_and_day")
-    empty = cpu_of_a_run(results, False)
-    rounds = results.get("tenants", "rounds").values()
-    growing = sum(max(one["cpu_seconds"] - empty, 0) * one["times_a_day"] for one in rounds) / measured
-    starts = sum(job["runs"] for job in results.get("tenants", "runs").values()) * empty / measured
-    work = ("leads, requests, posts", "numbers and snapshots", "a seventh of the weekly report")
-    each = max(sum(parts[name] for name in work) - starts, 0) + growing
+    return _cpu_seconds(clients, results, 1.0, runs_a_day(clients, results) * cpu_of_a_run(results, warm))
+
+
+def _cpu_seconds(clients: int, results: Results, peak: float, of_runs: float) -> float:
+    measured, parts = (results.get("tenants", name) for name in ("clients", "cpu_seconds_per_client_and_day"))
+    empty, rounds = _cpu_of_round(EMPTY, results), results.get("tenants", "rounds")
+    growing = sum(max(_cpu_of_round(name, results) - empty, 0) * rounds[name]["times_a_day"] for name in rounds)
+    work = max(sum(parts[name] for name in WORK) - _runs_of_the_day(results) * empty / measured, 0)
     standing = sum(results.get("tenants", "standing_cpu_per_second").values()) * DAY
-    return clients * each + runs_a_day(clients, results) * cpu_of_a_run(results, warm) + instances(clients) * standing
+    return clients * (peak * work + growing / measured) + of_runs + instances(clients) * standing
 
 
-def cores(clients: int, results: Results, warm: bool = False) -> int:
-    """Of all machines, for the busiest hour."""
-    busiest = cpu_seconds(clients, results, warm) / DAY * ASSUMED["peak"].value
+def busiest_cores(clients: int, results: Results, *, warm: bool = False, shared: bool = False) -> float:
+    """Cores of all machines that are at work in the busiest hour. The clock's rounds and what stands by have no peak.
+
+    Args:
+        shared: things share runs as in the measured day, instead of a run for each tick that finds something.
+    """
+    peak = ASSUMED["peak"].value
+    runs = runs_a_day(clients, results, peak)
+    if shared:
+        a_client = _runs_of_the_day(results) / results.get("tenants", "clients")
+        runs = instances(clients) * rounds_a_day(results) + peak * clients * a_client
+    return _cpu_seconds(clients, results, peak, runs * cpu_of_a_run(results, warm)) / DAY
+
+
+def cores(clients: int, results: Results, *, warm: bool = False, shared: bool = False) -> int:
+    """That all machines need to have for the busiest hour, as `busiest_cores`."""
+    busiest = busiest_cores(clients, results, warm=warm, shared=shared)
     return max(2, math.ceil(busiest / ASSUMED["use of a core"].value))
 
 
@@ -111,9 +153,14 @@ def run_slots(clients: int, results: Results) -> int:
     return max(5 * instances(clients), cores(clients, results))
 
 
+def _runs_of_the_day(results: Results) -> int:
+    """Of the measured day in fast motion, which has few: one takes what has come in meanwhile."""
+    return sum(job["runs"] for job in results.get("tenants", "runs").values())
+
+
 def connections(clients: int, results: Results) -> float:
-    """To all Postgres servers together: those of the measured stack, which has five runs at once, for each five."""
-    return results.get("tenants", "connections", "most") * run_slots(clients, results) / 5
+    """To all Postgres servers together at most: what a machine with five runs at once may open, for each five."""
+    return ASSUMED["connections of five runs"].value * run_slots(clients, results) / 5
 
 
 def cpu_of_setting_up(clients: int, results: Results) -> float:
@@ -137,8 +184,8 @@ def seconds_of_round(name: str, clients: int, results: Results) -> float:
 
 
 def memory_gib(clients: int, results: Results) -> float:
-    """Of the processes that stand by in each instance, of the run workers, and a quarter more for Postgres
-    and the system."""
+    """Of the processes that stand by in each instance, of the run workers, of all of Postgres' processes together in
+    each server, and a quarter more for the system."""
     parts = results.get("tenants", "parts")
     peaks: dict[str, float] = {}
     for part in parts.values():
@@ -146,7 +193,7 @@ def memory_gib(clients: int, results: Results) -> float:
             peaks[kind] = max(peaks.get(kind, 0.0), cost["peak_mib"])
     standing = sum(mib for kind, mib in peaks.items() if kind not in ("sandbox", "run worker", "postgres"))
     workers = run_slots(clients, results) * peaks["run worker"]
-    postgres = servers(clients) * peaks["postgres"]
+    postgres = servers(clients) * results.get("tenants", "memory_mib_at_most", "postgres")
     return 1.25 * (instances(clients) * standing + workers + postgres) / 1024
 
 
@@ -159,18 +206,34 @@ def tenant_bytes(results: Results, days: float) -> float:
 
 
 def disk_gib(clients: int, results: Results) -> float:
-    """Of the clients' databases after a year, the master's growth in it, and Dagster's events of its days."""
-    of_day = {}
+    """Of the clients' databases after a year, the master's growth in it, and what Dagster keeps of its days, which
+    grows as its event log does."""
+    grown = {}
     for name in ("master", "dagster"):
         sizes = (results.get("tenants", "database_bytes", when, name) for when in ("after", "before"))
-        of_day[name] = max(next(sizes) - next(sizes), 0.0) / results.get("tenants", "clients")
-    kept, runs = ASSUMED["days kept"].value, ASSUMED["days of runs"].value
-    return clients * (tenant_bytes(results, kept) + of_day["master"] * kept + of_day["dagster"] * runs) / GIB
+        grown[name] = max(next(sizes) - next(sizes), 0.0)
+    kept, master = ASSUMED["days kept"].value, grown["master"] / results.get("tenants", "clients")
+    days_of_dagster = event_rows(clients, results) / results.get("tenants", "event_log", "rows")
+    dagster = grown["dagster"] * days_of_dagster * ASSUMED["days of runs"].value
+    return (clients * (tenant_bytes(results, kept) + master * kept) + dagster) / GIB
 
 
 def event_rows(clients: int, results: Results) -> float:
-    """Rows of Dagster's event log that a day adds."""
-    return clients * results.get("tenants", "event_log", "rows") / results.get("tenants", "clients")
+    """Rows of Dagster's event log that a day adds: those that each run has as such, and those of the clients' work.
+
+    The measured day in fast motion has few runs and none of the clock's, so that its rows are parted likewise.
+    """
+    of_a_run = _rows_of_a_run(results)
+    of_work = max(results.get("tenants", "event_log", "rows") - _runs_of_the_day(results) * of_a_run, 0)
+    return clients * of_work / results.get("tenants", "clients") + runs_a_day(clients, results) * of_a_run
+
+
+def _rows_of_a_run(results: Results) -> float:
+    """Of one that finds nothing to do, where the day has counted them."""
+    try:
+        return results.get("tenants", "rounds", EMPTY, "rows")
+    except Missing:
+        return ASSUMED["rows of a run"].value
 
 
 def calls_a_day(clients: int, results: Results) -> dict[str, float]:
@@ -186,10 +249,11 @@ def calls_a_day(clients: int, results: Results) -> dict[str, float]:
 
 
 def slowest_tick(clients: int, results: Results) -> float:
-    """Seconds, nothing waiting, if ticks were to grow linearly from the largest installation that was measured."""
+    """Seconds, whether nothing waits or something of every client, if ticks were to grow linearly from the largest
+    installation that was measured."""
     cells = results.get("growth", "cells")
     largest = max(cells, key=lambda name: [int(number) for number in name.split("x")])
-    ticks = [seconds for name, seconds in cells[largest]["seconds"].items() if re.fullmatch(r"tick of \w+", name)]
+    ticks = [seconds for name, seconds in cells[largest]["seconds"].items() if name.startswith("tick of ")]
     if not ticks:
         raise Missing("growth")
     return clients / int(largest.split("x")[0]) * max(ticks)
@@ -221,7 +285,7 @@ def vendor_usd() -> dict[str, float]:
 def infrastructure_usd(clients: int, results: Results, warm: bool = False) -> float:
     """A client and month: cores, memory and disk of all machines, the disk twice for the backups."""
     month = (
-        cores(clients, results, warm) * PRICES["core"].value
+        cores(clients, results, warm=warm) * PRICES["core"].value
         + memory_gib(clients, results) * PRICES["memory"].value
         + 2 * disk_gib(clients, results) * PRICES["disk"].value
     )

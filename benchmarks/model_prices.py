@@ -55,11 +55,12 @@ ASSUMED: Mapping[str, Given] = {
     "sensor seconds": Given(5, "seconds between ticks", "DRAGGONNB_SENSOR_INTERVAL_SECONDS"),
     "databases of a server": Given(2_000, "tenants' databases in one Postgres", "files, autovacuum, restore", True),
     "clients of an instance": Given(10_000, "clients of one Dagster instance", "one daemon, one UI", True),
+    "connections of five runs": Given(390, "connections of a machine at most", "the sum of its pools, operations.md"),
+    "rows of a run": Given(24, "rows of log of a run that finds nothing", "counted; if the day has them, its own"),
     "partition days": Given(91, "days of an asset's partitions at most", "partitions.py: the window and its month"),
 }
 LIMITS: Mapping[str, Given] = {
     "keys of an asset": Given(100_000, "partition keys", "Dagster's documentation"),
-    "runs by the default launcher": Given(30, "runs a minute on two cores", "measured, Postgres, in_process"),
     "posts of an app on X": Given(10_000, "posts in 24 h for one app", "X's documentation"),
     "round": Given(900, "seconds until the next round of publishing", "schedules.py, every 15 minutes"),
     "backup window": Given(4 * 3600, "seconds of a night", "our choice"),

@@ -34,18 +34,21 @@ ROUNDS: Mapping[str, tuple[str, int, Mapping[str, Any]]] = {
     "check of retention": ("check_retention", 1, {}),
     "books": ("keep_books", 1, billing_config(daily=True)),
 }
+ROWS = "select count(*) as rows from event_logs where run_id = %s"
 STANDING_SECONDS = 45.0
 ROUND_PATIENCE_SECONDS = 3600
 
 
 @dataclass(frozen=True)
 class Round:
-    """One of them: how long from asking to end, the CPU of the run and of Postgres meanwhile, how often a day."""
+    """One of them: how long from asking to end, the CPU of the run and of Postgres meanwhile, how often a day, and the
+    rows of its run in Dagster's event log."""
 
     seconds: float
     cpu_seconds: float
     peak_mib: float
     times_a_day: int
+    rows: int
 
 
 def measure_rounds(system: System) -> dict[str, Round]:
@@ -56,11 +59,12 @@ def measure_rounds(system: System) -> dict[str, Round]:
 def _measure(system: System, name: str, job: str, times: int, config: Mapping[str, Any]) -> Round:
     began = time.monotonic()
     with Costs(system) as costs:
-        system.launch(job, config, seconds=ROUND_PATIENCE_SECONDS)
+        run_id = system.launch(job, config, seconds=ROUND_PATIENCE_SECONDS)
     seconds, kinds = time.monotonic() - began, costs.by_kind()
     cpu = kinds[WORKERS].cpu_seconds + kinds[POSTGRES].cpu_seconds
     console.print(f"{name}: {seconds:.1f} s, {cpu:.1f} CPU s")
-    return Round(seconds, cpu, kinds[WORKERS].peak_mib, times)
+    [log] = system.dagster(ROWS, run_id)
+    return Round(seconds, cpu, kinds[WORKERS].peak_mib, times, log["rows"])
 
 
 def measure_standing(system: System) -> dict[str, float]:

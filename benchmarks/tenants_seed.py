@@ -30,11 +30,15 @@ SEED_SECONDS = 0.06  # to queue the day's posts of one client, generously
 STANDING = """
 with old as (update organizations set created_at = now() - interval '60 days' where slug = any(%s) returning id)
 insert into analytics_agenda (organization_id, figures_at) select id, %s from old
+on conflict (organization_id) do update set figures_at = excluded.figures_at
 """
 MEASURED_NEXT = "update content_queue set measure_at = %s where status = 'published'"
+# A round of the stack may have looked into a client meanwhile.
 AGENDA = """
 insert into publishing_agenda (organization_id, next_due_at, notes)
 select *, 1 from unnest(%s::uuid[], %s::timestamptz[])
+on conflict (organization_id) do update
+set next_due_at = excluded.next_due_at, notes = publishing_agenda.notes + 1
 """
 
 

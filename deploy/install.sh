@@ -55,8 +55,6 @@ install_units() {
     install -D -m 0644 "$SOURCE/deploy/journald.conf" /etc/systemd/journald.conf.d/draggonnb.conf
     install -D -m 0644 "$SOURCE/deploy/tmpfiles.conf" /etc/tmpfiles.d/draggonnb.conf
     ln -sfn "$PREFIX/current/deploy/draggonnb" /usr/local/bin/draggonnb
-    "$SYSTEMCTL" enable --quiet draggonnb.target draggonnb-api.socket draggonnb-watch.timer \
-        draggonnb-{api,code,daemon,worker,web,view,sandbox}.service
 }
 
 # Only over Debian's own example or an earlier one of ours.

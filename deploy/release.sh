@@ -138,11 +138,13 @@ remove_old_releases() {
         done
 }
 
-# The units of the release that is in place.
+# The units of the release that is in place; enabled each time, since a release may bring new ones.
 copy_units() {
     cp -r "$PREFIX/current/deploy/systemd/." /etc/systemd/system/ || return 1
     allow_backups || return 1
-    "$SYSTEMCTL" daemon-reload
+    "$SYSTEMCTL" daemon-reload || return 1
+    "$SYSTEMCTL" enable --quiet draggonnb.target draggonnb-api.socket draggonnb-watch.timer \
+        draggonnb-{api,code,daemon,worker,web,view,sandbox}.service
 }
 
 # Services see the file system read-only but for their state: runs may write to DRAGGONNB_BACKUP_DIR too, if it is set.

@@ -69,7 +69,7 @@ go_back() {
 # Each step says whether it went well: this runs where `set -e` does not count.
 go_on() {
     "$SYSTEMCTL" stop draggonnb-daemon.service || return 1
-    verb "$before" drain --seconds "$wait_seconds" || say "the runs that are left end with release $before"
+    verb "$before" drain --seconds "$wait_seconds" || say "runs are left: children of the code server end with release $before, those of a worker have 300 s more"
     verb "$id" migrate || return 1
     switch_to "$id" || return 1
     # Caddy waits a minute for an answer: half of it for this release, and the rest for the old one if this one is dumb.

@@ -37,11 +37,14 @@ def inbox_freshness_of(master: MasterQueries, now: datetime) -> dg.AssetCheckRes
     found = master.ask(summary)
     age = now - found["oldest"] if found["oldest"] else timedelta(0)
     minutes = age.total_seconds() / 60
+    held = f"{found['held']} of them are held, their clients being moved: `draggonnb tenant move`. "
+    is_nobodys_move = age > OLDEST_WAIT and found["waiting"] > found["held"]
     return dg.AssetCheckResult(
         passed=age <= OLDEST_WAIT,
         description=f"{found['waiting']} deliveries wait, the oldest for {minutes:.0f} min. "
-        + ("" if age <= OLDEST_WAIT else "See `draggonnb inbox list`, the lead runs, and the daemon's health."),
-        metadata={"waiting": found["waiting"], "oldest (minutes)": minutes},
+        + (held if found["held"] else "")
+        + ("See `draggonnb inbox list`, the lead runs, and the daemon's health." if is_nobodys_move else ""),
+        metadata={"waiting": found["waiting"], "held": found["held"], "oldest (minutes)": minutes},
     )
 
 

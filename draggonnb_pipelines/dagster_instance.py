@@ -19,6 +19,7 @@ from sqlalchemy.exc import DisconnectionError
 from draggonnb_pipelines.errors import OperatorError
 
 PG_URL_VARIABLE = "DRAGGONNB_DAGSTER_PG_URL"
+LOGS_VARIABLE = "DRAGGONNB_DAGSTER_LOGS"
 # Which places of `dagster.yaml` a run takes: there are few for what may take minutes, and few for what came in, so that
 # one is left whenever a post is due. The tag's value says what it is.
 LONG = "draggonnb/long"

@@ -1,7 +1,6 @@
 """The jobs: verbs over assets. What a run works on is in its config (`assets/leads.LeadRun`)."""
 
 import os
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -10,7 +9,7 @@ import dagster as dg
 
 from draggonnb_pipelines.assets import analytics, backups, billing, content_runs, provisioning
 from draggonnb_pipelines.assets.leads import CHAIN
-from draggonnb_pipelines.dagster_instance import INCOMING, LONG, PG_URL_VARIABLE
+from draggonnb_pipelines.dagster_instance import INCOMING, LOGS_VARIABLE, LONG, PG_URL_VARIABLE
 from draggonnb_pipelines.event_retention import prune_asset_events
 from draggonnb_pipelines.resources.bindings import MasterQueries, RunStack
 from draggonnb_pipelines.run_retention import prune_runs
@@ -28,6 +27,8 @@ from draggonnb_pipelines.workflows.tending import tend_clients
 INBOX_TAGS = {"dagster/max_retries": "0"}
 # New leads go before old ones; `dagster.yaml` lets one reprocessing run at a time.
 NEW_LEADS_TAGS = {**INBOX_TAGS, "dagster/priority": "10"}
+# As urgent as leads, or a backlog of these would keep both places of what came in for itself.
+MESSAGE_TAGS = {**NEW_LEADS_TAGS, INCOMING: "messages"}
 REPROCESSING_TAGS = {"dagster/max_retries": "0", "draggonnb/reprocessing": "leads", LONG: "reprocessing"}
 RETENTION_TAGS = {**INBOX_TAGS, LONG: "retention"}
 
@@ -35,13 +36,6 @@ RETENTION_TAGS = {**INBOX_TAGS, LONG: "retention"}
 def lead_config(**values: Any) -> dict[str, Any]:
     """Run config for the lead chain: one of batch_id, reprocessing_id, or organizations with from_day and to_day."""
     return {"ops": {CHAIN: {"config": values}}}
-
-
-def batch_of(run_config: Mapping[str, Any]) -> str | None:
-    """The batch of inbox rows that a run was given, from its run config."""
-    chains = run_config.get("ops", {})
-    found = (chains.get(chain, {}).get("config", {}).get("batch_id") for chain in (CHAIN, content_runs.CHAIN))
-    return next((batch_id for batch_id in found if batch_id), None)
 
 
 # With the check that the chain records itself; the checks over all organizations have a job of their own.
@@ -197,7 +191,7 @@ def apply_waiting_statuses(context: dg.OpExecutionContext, stack: RunStack) -> N
         context.log.warning(f"the statuses of {slug} wait for the next run: {reason}")
 
 
-@dg.job(executor_def=dg.in_process_executor, tags={**INBOX_TAGS, INCOMING: "messages"})
+@dg.job(executor_def=dg.in_process_executor, tags=MESSAGE_TAGS)
 def apply_message_statuses() -> None:
     apply_waiting_statuses()
 
@@ -211,7 +205,7 @@ def deliver_asked_messages(context: dg.OpExecutionContext, stack: RunStack) -> N
         context.log.warning(f"the messages of {slug} wait for the next run: {reason}")
 
 
-@dg.job(executor_def=dg.in_process_executor, tags={**INBOX_TAGS, INCOMING: "messages"})
+@dg.job(executor_def=dg.in_process_executor, tags=MESSAGE_TAGS)
 def deliver_messages() -> None:
     deliver_asked_messages()
 
@@ -260,7 +254,7 @@ def look_after_stacks() -> None:
 def prune_events(context: dg.OpExecutionContext, master: MasterQueries) -> None:
     settings, url = load_settings(), os.environ[PG_URL_VARIABLE]
     context.log.info(str(prune_asset_events(url, settings.asset_event_keep_days)))
-    context.log.info(str(prune_runs(url, Path(context.instance.storage_directory()), settings.run_keep_days)))
+    context.log.info(str(prune_runs(url, Path(os.environ[LOGS_VARIABLE]), settings.run_keep_days)))
 
 
 @dg.job(executor_def=dg.in_process_executor, tags={LONG: "prune"}, description="Nightly: keeps Dagster's log small.")

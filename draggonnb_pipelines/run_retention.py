@@ -60,7 +60,18 @@ _DOOMED_RUNS = """
 select run_id from runs r
 where status in ('SUCCESS', 'FAILURE', 'CANCELED') and update_timestamp < %(before)s
   and not exists (select from needed_runs n where n.run_id = r.run_id)
-order by id
+order by id desc -- a repetition before what it repeats
+"""
+
+# Asked once more: it may have been repeated meanwhile. Its tags go with it.
+_UNREPEATED_RUNS = """
+delete from runs r
+where r.run_id = any(%(runs)s) and not exists (
+    select from run_tags t
+    where t.key in ('dagster/root_run_id', 'dagster/parent_run_id') and t.value = r.run_id
+      and t.run_id <> all(%(runs)s)
+)
+returning r.run_id
 """
 
 _OLD_BACKFILLS = """
@@ -86,7 +97,7 @@ class PrunedRuns:
     outputs: int
 
 
-def prune_runs(dagster_pg_url: str, storage: Path, keep_days: int, *, now: datetime | None = None) -> PrunedRuns:
+def prune_runs(dagster_pg_url: str, logs: Path, keep_days: int, *, now: datetime | None = None) -> PrunedRuns:
     """Deletes what is left of runs that ended more than `keep_days` ago; safe while Dagster works, and when killed.
 
     The log goes, and what was captured of the run's output. The run itself goes with them, unless an event of an asset
@@ -94,7 +105,7 @@ def prune_runs(dagster_pg_url: str, storage: Path, keep_days: int, *, now: datet
     that is over. What is not finished is never touched.
 
     Args:
-        storage: Dagster's folder of artifacts (`DagsterInstance.storage_directory`).
+        logs: the folder in which `dagster.yaml` has runs and ticks write (`LOGS_VARIABLE`).
     """
     now = now or datetime.now(UTC)
     before = {"before": (now - timedelta(days=keep_days)).astimezone(UTC).replace(tzinfo=None)}
@@ -106,12 +117,18 @@ def prune_runs(dagster_pg_url: str, storage: Path, keep_days: int, *, now: datet
         conn.execute("analyze needed_runs")
         gone = 0
         for runs in _batches([row[0] for row in conn.execute(_DOOMED_RUNS, before)]):
-            with conn.transaction():
-                log_rows += conn.execute("delete from event_logs where run_id = any(%s)", (runs,)).rowcount
-                gone += conn.execute("delete from runs where run_id = any(%s)", (runs,)).rowcount  # with their tags
+            pruned = delete_unrepeated(conn, runs)
+            gone, log_rows = gone + pruned[0], log_rows + pruned[1]
         backfills = conn.execute(_OLD_BACKFILLS, before).fetchone()
-    outputs = _prune_outputs(storage, now.timestamp() - timedelta(days=keep_days).total_seconds())
+    outputs = _prune_outputs(logs, now.timestamp() - timedelta(days=keep_days).total_seconds())
     return PrunedRuns(gone, log_rows, backfills[0] if backfills else 0, outputs)
+
+
+def delete_unrepeated(conn: psycopg.Connection, runs: list[str]) -> tuple[int, int]:
+    """Delete those of the runs that no other run repeats, with their logs; how many runs and rows these were."""
+    with conn.transaction():
+        gone = [row[0] for row in conn.execute(_UNREPEATED_RUNS, {"runs": runs})]
+        return len(gone), conn.execute("delete from event_logs where run_id = any(%s)", (gone,)).rowcount
 
 
 def _batches(runs: list[str]) -> list[list[str]]:
@@ -119,15 +136,16 @@ def _batches(runs: list[str]) -> list[list[str]]:
     return [runs[start : start + BATCH_RUNS] for start in range(0, len(runs), BATCH_RUNS)]
 
 
-def _prune_outputs(storage: Path, before: float) -> int:
-    """Folders of runs, and what ticks logged; not the folders that assets of other names may have made here."""
+def _prune_outputs(logs: Path, before: float) -> int:
+    """Folders of runs, what they printed and what their steps handed on; and what ticks and backfills logged. Not what
+    assets of other names may have stored."""
     gone = 0
-    for folder in _entries(storage):
+    for folder in (*_entries(logs), *_entries(logs / "storage")):
         if _is_run(folder.name) and folder.stat().st_mtime < before:
             rmtree(folder.path, ignore_errors=True)
             gone += 1
-    for sensor in _entries(storage / "__repository__"):
-        for file in _entries(Path(sensor.path)):
+    for source in (*_entries(logs / "__repository__"), *_entries(logs / "backfill")):
+        for file in _entries(Path(source.path)):
             if file.stat().st_mtime < before:
                 Path(file.path).unlink(missing_ok=True)
                 gone += 1

@@ -64,8 +64,9 @@ check_canary = dg.define_asset_job(
     "check_canary",
     selection=dg.AssetSelection.checks(canary_is_public),
     description="A test post of the agency's own goes the whole way and is deleted again.",
-    # It waits for another run, at most ten minutes; a second try would be a second post.
-    tags={"dagster/max_retries": "0", "dagster/max_runtime": "900"},
+    # It waits for another run, at most ten minutes: never in the place that is kept for that one. A second try would be
+    # a second post.
+    tags={LONG: "canary", "dagster/max_retries": "0", "dagster/max_runtime": "900"},
     executor_def=dg.in_process_executor,
 )
 

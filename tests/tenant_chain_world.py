@@ -138,11 +138,13 @@ def run_again(instance: dg.DagsterInstance, parent: str, *, from_failure: bool) 
         else dg.ReexecutionOptions(parent_run_id=parent)
     )
     run = instance.get_run_by_id(parent)
+    assert run is not None
+    origin = {"dagster/parent_run_id": parent, "dagster/root_run_id": run.root_run_id or parent}
     return dg.execute_job(
         dg.reconstructable(stories_job),
         instance,
-        run_config=dict(run.run_config) if run else None,
-        tags=dict(run.tags) if run else None,
+        run_config=dict(run.run_config),
+        tags={**run.tags, **origin},
         reexecution_options=options,
     )
 

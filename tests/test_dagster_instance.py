@@ -9,14 +9,31 @@ import pytest
 import yaml
 
 from draggonnb_pipelines.dagster_instance import PG_URL_VARIABLE, PooledPostgresStorage, dagster_url, libpq_url
+from draggonnb_pipelines.definitions import build_defs
 from draggonnb_pipelines.errors import OperatorError
 from draggonnb_pipelines.event_retention import Pruned, prune_asset_events
-from draggonnb_pipelines.jobs import INCOMING, LONG, publish_due_posts
+from draggonnb_pipelines.jobs import (
+    INCOMING,
+    LONG,
+    apply_message_statuses,
+    deliver_messages,
+    generate_content,
+    publish_due_posts,
+    qualify_leads,
+)
 from draggonnb_pipelines.partitions import key, register_organizations, window_start
+from draggonnb_pipelines.sensors.billing import OPEN_RUNS
 from tests.tenant_chain_world import TODAY, World, fresh_world, run_again, run_batch, statuses
 
 ROOT = Path(__file__).resolve().parent.parent
 DONE, FAILED = "MATERIALIZED", "FAILED"
+# Over in seconds: they read, and wait for nobody.
+QUICK = {
+    *("check_clients", "check_leads", "check_messages", "check_operations", "check_publishing", "check_retention"),
+    *("tell_operators", "watch_message_templates"),
+}
+# `sensors/inbox.py` gives each batch its place, `sensors/billing.py` each run for notices.
+TAGGED_BY_SENSORS = {"qualify_leads", "generate_content", "keep_books"}
 
 
 @pytest.fixture
@@ -51,11 +68,41 @@ def test_dagster_yaml_is_the_instance_that_it_says(instance: dg.DagsterInstance)
     assert instance.run_retries_retry_on_asset_or_op_failure is False
     queue = instance.get_concurrency_config().run_queue_config
     assert queue is not None
-    limits = {limit["key"]: limit["limit"] for limit in queue.tag_concurrency_limits}
-    assert limits == {LONG: 2, INCOMING: 2, "draggonnb/reprocessing": 1, "dagster/backfill": 1}
+    limits = {(limit["key"], limit.get("value")): limit["limit"] for limit in queue.tag_concurrency_limits}
+    assert limits == {
+        (LONG, None): 2,
+        (LONG, "crowd"): 1,
+        (INCOMING, None): 2,
+        ("draggonnb/reprocessing", None): 1,
+        ("dagster/backfill", None): 1,
+    }
     # One place is left for posts that are due, whatever else there is to do.
-    assert queue.max_concurrent_runs == limits[LONG] + limits[INCOMING] + 1
+    assert queue.max_concurrent_runs == limits[LONG, None] + limits[INCOMING, None] + 1
+    assert limits[LONG, None] == OPEN_RUNS  # more of them could only queue
     assert not {LONG, INCOMING} & (publish_due_posts.tags or {}).keys()
+
+
+def test_nothing_that_starts_by_itself_and_takes_long_can_have_the_place_of_due_posts():
+    defs = build_defs()
+    started = [(job.name, job.tags or {}) for sensor in defs.sensors or [] if sensor.has_jobs for job in sensor.jobs]
+    for schedule in defs.schedules or []:
+        assert isinstance(schedule, dg.ScheduleDefinition)
+        started.append((schedule.job_name, {**(schedule.job.tags or {}), **(schedule.tags or {})}))
+
+    anywhere = {name for name, tags in started if not {LONG, INCOMING} & tags.keys()}
+
+    assert anywhere == QUICK | {publish_due_posts.name} | TAGGED_BY_SENSORS
+    assert dict(started)["check_canary"][LONG] == "canary"  # it waits for that very place to be used
+
+
+def test_messages_stand_in_the_queue_as_leads_do_and_no_backlog_of_these_keeps_them_out():
+    jobs = {job.name: job.tags for job in (deliver_messages, apply_message_statuses)}
+
+    assert jobs == {
+        name: {"dagster/max_retries": "0", "dagster/priority": "10", INCOMING: "messages"}
+        for name in ("deliver_messages", "apply_message_statuses")
+    }
+    assert (qualify_leads.tags or {})["dagster/priority"] == (generate_content.tags or {})["dagster/priority"] == "10"
 
 
 def test_dagster_yaml_names_the_variable_that_is_unset(monkeypatch: pytest.MonkeyPatch):

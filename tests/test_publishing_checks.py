@@ -65,6 +65,18 @@ def test_with_nothing_due_or_a_clock_behind_the_databases_nothing_is_late(
     assert (behind.passed, behind.description) == (True, "1 organizations have something due, the oldest for 0 min.")
 
 
+def test_who_is_being_moved_is_left_out_on_purpose_and_is_not_late(
+    execute: Execute, agency: Organization, outsider: Organization
+) -> None:
+    note(execute, agency, minutes_ago=600)
+    note(execute, outsider, minutes_ago=1)
+    execute("update organizations set held_since = now() where id = %s", [agency.id])
+
+    verdict = punctuality_of(MasterQueries(), datetime.now(UTC))
+
+    assert (verdict.passed, verdict.description) == (True, "1 organizations have something due, the oldest for 1 min.")
+
+
 def networks() -> dg.AssetCheckResult:
     result = no_network_is_stopped(MasterQueries())
     assert isinstance(result, dg.AssetCheckResult)

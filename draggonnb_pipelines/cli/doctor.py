@@ -75,6 +75,7 @@ async def _probe(settings: Settings, opened: Settings | None) -> Sequence[Findin
         timed("API", service_probes.api(settings), service_probes.START),
         timed("Dagster UI", service_probes.web_server(settings), service_probes.START),
         timed("code server", service_probes.code_server(settings), service_probes.START),
+        timed("broker", service_probes.broker(settings), "start it, or set DRAGGONNB_CELERY_BROKER"),
         timed("Claude", service_probes.claude(settings, now=now), "check DRAGGONNB_ANTHROPIC_API_KEY and the network"),
         timed("WhatsApp", service_probes.whatsapp(settings), "check DRAGGONNB_WHATSAPP_TOKEN and the network"),
         timed("SMTP", service_probes.mail(settings), "check DRAGGONNB_SMTP_HOST and the network"),

@@ -190,7 +190,12 @@ def _log(settings: Settings, process: Process) -> Path:
 def _put_aside(log: Path) -> None:
     """Copied and emptied, not renamed: the process goes on with the file that it was given, always at its end."""
     if log.exists() and log.stat().st_size > LOG_BYTES:
-        shutil.copyfile(log, log.with_suffix(".log.1"))
+        aside = log.with_suffix(".log.1")
+        try:
+            shutil.copyfile(log, aside)
+        except OSError:  # most likely a full disk, of which a part of a copy would take more
+            with contextlib.suppress(OSError):
+                aside.unlink(missing_ok=True)
         os.truncate(log, 0)
 
 

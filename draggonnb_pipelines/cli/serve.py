@@ -21,6 +21,10 @@ from draggonnb_pipelines.settings import PROJECT_ROOT, Settings, load_settings
 # sun_path in unix(7), with its closing zero.
 MAX_SOCKET_PATH = 107
 POLL_SECONDS = 1.0
+WAIT_OR_GO_ON = "wait longer, or go on: they end with the release that began them"
+WAIT_FOR_WORKERS = (
+    "wait longer: a worker that is stopped gives them 300 s more, then they are killed and told as failed"
+)
 UNDER_WAY = "select count(*) from runs where status in ('STARTING', 'STARTED', 'CANCELING')"
 
 
@@ -84,14 +88,11 @@ def drain(seconds: int) -> None:
     """
     screen, said = console(), -1
     with installation() as settings:
-        dsn = dagster_dsn(settings)
+        dsn, remedy = dagster_dsn(settings), WAIT_FOR_WORKERS if settings.celery_broker else WAIT_OR_GO_ON
         deadline = time.monotonic() + seconds
         while left := _under_way(dsn):
             if time.monotonic() >= deadline:
-                raise OperatorError(
-                    f"{left} runs are still under way",
-                    remedy="wait longer, or go on: they end with the release that began them",
-                )
+                raise OperatorError(f"{left} runs are still under way", remedy=remedy)
             if left != said:
                 screen.print(f"{left} runs are under way")
                 said = left

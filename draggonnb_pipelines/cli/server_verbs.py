@@ -24,12 +24,16 @@ def add_verb(
         Path, typer.Option(help="A file with its DSN, which no process list shows; - is stdin.", show_default=False)
     ],
     note: Annotated[str, typer.Option(help="A line for people.", show_default=False)] = "",
-    closed: Annotated[bool, typer.Option("--closed", help="Place no new clients on it yet.")] = False,
+    closed: Annotated[bool, typer.Option("--closed", help="Place no new clients on it.")] = False,
+    replaced: Annotated[
+        bool,
+        typer.Option("--replaced", help="It was built anew or upgraded: with all its databases, or with none yet."),
+    ] = False,
 ) -> None:
     """Take a server into the list, or give one that is in it a new DSN, such as after a change of its password."""
     from draggonnb_pipelines.cli.servers import add
 
-    add(name, dsn_file=dsn_file, note=note, is_open=not closed)
+    add(name, dsn_file=dsn_file, note=note, is_open=not closed, is_replaced=replaced)
 
 
 @server_app.command("list")
@@ -62,6 +66,19 @@ def close_verb(name: Name) -> None:
     from draggonnb_pipelines.cli.servers import set_open
 
     set_open(name, is_open=False)
+
+
+@server_app.command("remove")
+def remove_verb(
+    name: Name,
+    lost: Annotated[
+        bool, typer.Option("--lost", help="Its disks are gone for ever, with what moves have left on it.")
+    ] = False,
+) -> None:
+    """Take a server out of the list, once nothing of a client is on it."""
+    from draggonnb_pipelines.cli.servers import remove
+
+    remove(name, is_lost=lost)
 
 
 def move_verb(

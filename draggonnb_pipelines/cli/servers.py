@@ -1,7 +1,8 @@
-"""`draggonnb server add | list | show | open | close`, `draggonnb tenant move | drop-old`.
+"""`draggonnb server add | list | show | open | close | remove`, `draggonnb tenant move | drop-old`.
 
 Lives here: reading a DSN from a file or stdin, and the output, which never shows a password. Does not live here: what
-a server and a move are (`workflows/placement.py`, `workflows/operations/moves.py`), the surface (`server_verbs.py`).
+a server and a move are (`workflows/placement.py`, `workflows/server_list.py`, `workflows/operations/moves.py`), the
+surface (`server_verbs.py`).
 """
 
 import asyncio
@@ -17,15 +18,17 @@ from draggonnb_pipelines.cli.inbox import operator
 from draggonnb_pipelines.cli.screen import cell, confirm, console, table
 from draggonnb_pipelines.cli.session import installation, run_on_stack, session
 from draggonnb_pipelines.errors import OperatorError
+from draggonnb_pipelines.resources.database_names import databases
 from draggonnb_pipelines.resources.postgres import redact_dsn
 from draggonnb_pipelines.settings import Settings
-from draggonnb_pipelines.workflows.placement import PLACEMENT, open_server, put_server, read_server, server_of
+from draggonnb_pipelines.workflows.placement import PLACEMENT, read_server, server_of
+from draggonnb_pipelines.workflows.server_list import open_server, put_server, remove_server
 
 CLIENTS_SHOWN = 500
 
 
-def add(name: str, *, dsn_file: Path, note: str, is_open: bool) -> None:
-    """Take a server into the list.
+def add(name: str, *, dsn_file: Path, note: str, is_open: bool, is_replaced: bool) -> None:
+    """Take a server into the list, or change what its name stands for.
 
     Raises:
         OperatorError: the DSN cannot be read or used, or the server does not answer; nothing was stored.
@@ -34,11 +37,16 @@ def add(name: str, *, dsn_file: Path, note: str, is_open: bool) -> None:
 
     async def put(settings: Settings) -> bool:
         async with session(settings) as opened:
-            return await put_server(opened.master, opened.vault, name, dsn, by=_by(), note=note, is_open=is_open)
+            return await put_server(
+                opened.master, opened.vault, name, dsn, by=_by(), note=note, is_open=is_open, is_replaced=is_replaced
+            )
 
     with installation() as settings:
         is_new = asyncio.run(put(settings))
-    console().print(cell(f"{name} is in the list" if is_new else f"{name} has its new DSN", "green"))
+    closed = "" if is_open else "; it takes no new clients"
+    console().print(cell(f"{name} {'is in the list' if is_new else 'has its new DSN'}{closed}", "green"))
+    if is_replaced:
+        console().print(cell(f"whose database it does not have: draggonnb server show {name}"))
 
 
 def show_all() -> None:
@@ -67,24 +75,26 @@ def show_one(name: str) -> None:
         OperatorError: no server has this name.
     """
 
-    async def look(settings: Settings) -> tuple[str, str, list[dict[str, Any]]]:
+    async def look(settings: Settings) -> tuple[str, str, set[str] | None, list[dict[str, Any]]]:
         async with session(settings) as opened, opened.master.connection() as conn:
             server = await server_of(conn, opened.vault, name, masters_dsn=settings.dsn)
             clients = [row async for row in PLACEMENT.clients_shown(conn, name=name, row_limit=CLIENTS_SHOWN)]
         try:
-            says = f"Postgres {(await read_server(server.dsn)).version}"
+            says, there = f"Postgres {(await read_server(server.dsn)).version}", await databases(server.dsn)
         except OperatorError as error:
-            says = error.message
-        return redact_dsn(server.dsn), says, clients
+            says, there = error.message, None
+        return redact_dsn(server.dsn), says, there, clients
 
     with installation() as settings:
-        where, says, clients = asyncio.run(look(settings))
+        where, says, there, clients = asyncio.run(look(settings))
     for line in (f"{name}  {where}", f"says  {says}"):
         console().print(cell(line), soft_wrap=True)
     shown = table("client", "status", "database", "held since (UTC)", unbroken=("client", "status"))
     for row in clients:
+        name_there = row["database_name"]
+        missing = "" if there is None or name_there in there else " is not there"
         shown.add_row(
-            cell(row["slug"]), cell(row["status"]), cell(row["database_name"]), cell(row["held_since"] or "-")
+            cell(row["slug"]), cell(row["status"]), cell(name_there + missing), cell(row["held_since"] or "-")
         )
     console().print(shown)
 
@@ -100,6 +110,22 @@ def set_open(name: str, *, is_open: bool) -> None:
         changed = asyncio.run(put(settings))
     words = f"{name} takes new clients" if is_open else f"{name} takes no new clients"
     console().print(cell(words if changed else f"{words}, as before", "green"))
+
+
+def remove(name: str, *, is_lost: bool) -> None:
+    """Take a server out of the list.
+
+    Raises:
+        OperatorError: something of a client may be there; nothing changed.
+    """
+
+    async def take_out(settings: Settings) -> None:
+        async with session(settings) as opened:
+            await remove_server(opened.master, opened.vault, name, by=_by(), is_lost=is_lost)
+
+    with installation() as settings:
+        asyncio.run(take_out(settings))
+    console().print(cell(f"{name} is in the list no more", "green"))
 
 
 def move(slug: str, to: str, *, yes: bool) -> None:
@@ -137,7 +163,7 @@ def drop_old(slug: str, *, yes: bool) -> None:
     """Drop what moves have left behind."""
     from draggonnb_pipelines.workflows.operations.moves import drop_left_behind
 
-    confirm(slug, "the databases from before its moves are dropped for ever", yes=yes)
+    confirm(slug, "the databases that its moves have left on other servers are dropped for ever", yes=yes)
     for name in run_on_stack(lambda stack: drop_left_behind(stack, slug, by=_by())):
         console().print(cell(f"{name} is dropped", "green"))
 

@@ -1,4 +1,4 @@
-"""The doctor's probes of what runs and of the vendors: API, Dagster's servers, Claude, WhatsApp, SMTP.
+"""The doctor's probes of what runs and of the vendors: API, Dagster's servers, the broker, Claude, WhatsApp, SMTP.
 
 They only read: nothing is sent to anybody. Does not live here: the networks and the media storage
 (`network_probes.py`), the vendors' clients (`resources/`).
@@ -6,6 +6,7 @@ They only read: nothing is sent to anybody. Does not live here: the networks and
 
 import asyncio
 import contextlib
+import importlib
 import re
 from collections.abc import Coroutine
 from datetime import UTC, datetime, timedelta
@@ -71,6 +72,17 @@ async def code_server(settings: Settings) -> Finding:
     else:
         return skipped(check, f"no {workspace} says where it listens: `draggonnb up` has not run here")
     return ok(check, f"answers at {address}") if is_open else fault(check, f"nothing answers at {address}", START)
+
+
+async def broker(settings: Settings) -> Finding:
+    """Whether runs can be handed to warm workers; not whether there is one."""
+    check, url = "broker", settings.celery_broker
+    if url is None or url.startswith("filesystem://"):
+        return skipped(check, "runs need no server: DRAGGONNB_CELERY_BROKER names none")
+    connection = importlib.import_module("kombu").Connection(url, connect_timeout=PROBE_SECONDS / 2)
+    with contextlib.closing(connection):
+        await asyncio.to_thread(connection.ensure_connection, max_retries=1, interval_start=0)
+    return ok(check, f"answers at {connection.as_uri()}")
 
 
 async def claude(settings: Settings, *, now: datetime) -> Finding:

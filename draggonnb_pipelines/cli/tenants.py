@@ -23,7 +23,7 @@ from draggonnb_pipelines.workflows.organizations import (
     webhook_secret,
     webhook_token,
 )
-from draggonnb_pipelines.workflows.placement import MASTERS_OWN
+from draggonnb_pipelines.workflows.placement import MASTERS_OWN, PLACEMENT
 
 INSTALLATION = load_queries("installation")
 _LOCALE = re.compile(r"[a-z]{2,3}-[A-Z]{2}")
@@ -80,7 +80,7 @@ def show_all() -> None:
 def show_one(slug: str, *, with_token: bool) -> None:
     """One organization, and its token if that is asked for."""
     with installation() as settings:
-        row, secrets, resources = asyncio.run(_details(settings, slug, with_token=with_token))
+        row, secrets, resources, moves = asyncio.run(_details(settings, slug, with_token=with_token))
     shown = table("", "", unbroken=("",))
     for label, value in (
         ("slug", slug),
@@ -90,6 +90,7 @@ def show_one(slug: str, *, with_token: bool) -> None:
         ("plan", row["plan_key"] or "-"),
         ("timezone, locale", f"{row['timezone']}, {row['locale']}"),
         ("database", _database(row)),
+        ("held since (UTC)", row["held_since"] or "-"),
         ("created (UTC)", row["created_at"]),
         ("leads waiting", row["waiting"]),
         ("dead deliveries", row["dead"]),
@@ -99,6 +100,7 @@ def show_one(slug: str, *, with_token: bool) -> None:
         shown.add_row(cell(label), cell(value))
     console().print(shown)
     show_resources(resources)
+    _show_moves(moves)
     if secrets is not None:
         _show_webhook(settings, slug, *secrets)
 
@@ -143,16 +145,31 @@ async def _overview(settings: Settings) -> list[dict[str, Any]]:
 
 async def _details(
     settings: Settings, slug: str, *, with_token: bool
-) -> tuple[dict[str, Any], tuple[str, str] | None, list[dict[str, Any]]]:
+) -> tuple[dict[str, Any], tuple[str, str] | None, list[dict[str, Any]], list[dict[str, Any]]]:
     async with session(settings) as opened:
         organization = await opened.organization(slug)
         async with opened.master.connection() as conn:
             row = await INSTALLATION.tenant_details(conn, slug=slug)
+            moves = [move async for move in PLACEMENT.moves_of(conn, organization_id=organization.id)]
         resources = await resources_of(opened, organization)
         if not with_token:
-            return row, None, resources
+            return row, None, resources, moves
         secrets = webhook_token(organization, opened.tenants), webhook_secret(organization, opened.tenants)
-        return row, secrets, resources
+        return row, secrets, resources, moves
+
+
+def _show_moves(moves: list[dict[str, Any]]) -> None:
+    if not moves:
+        return
+    columns = ("move", "state", "since (UTC)", "left behind, or why not")
+    shown = table(*columns, unbroken=columns[:3])
+    for row in moves:
+        left = row["kept_name"] or row["last_error"] or "-"
+        shown.add_row(
+            cell(f"{row['from_server']} to {row['to_server']}"), cell(row["state"]),
+            cell(row["ended_at"] or row["created_at"]), cell(f"{left}, dropped" if row["old_dropped_at"] else left),
+        )  # fmt: skip
+    console().print(shown)
 
 
 def _show_webhook(settings: Settings, slug: str, token: str, secret: str) -> None:
@@ -174,6 +191,7 @@ def _webhook_url(settings: Settings, slug: str) -> str:
 
 
 def _database(row: dict[str, Any]) -> str:
-    if row["database_name"] and row["server"] != MASTERS_OWN:
-        return f"{row['database_name']} on {row['server']}"
-    return row["database_name"] or ("its own server" if row["has_own_server"] else "none yet")
+    if row["database_name"] is None:
+        return "its own server" if row["has_own_server"] else "none yet"
+    place = "" if row["server"] == MASTERS_OWN else f" on {row['server']}"
+    return f"{row['database_name']}{place}{', held' if row['held_since'] else ''}"

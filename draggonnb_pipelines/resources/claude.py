@@ -208,11 +208,11 @@ class Claude:
                         await self._limits.admit(VENDOR, max_wait_seconds=MAX_WAIT_SECONDS)
                     return await call()
             except VendorError as error:
-                failure = error
+                failure = error  # ours, such as a silence that is kept already: nothing that Claude has just said
             except SDK_ERRORS as error:
                 failure = sorted_error(error)
-            if self._limits:
-                await self._limits.note(failure)
+                if self._limits:
+                    await self._limits.note(failure)
             wait = self._wait_seconds(failure, attempt)
             if wait is None:
                 raise failure

@@ -1,20 +1,22 @@
 """Whole databases by their names: an empty one, another name, two that change places, one that goes.
 
-Lives here: what is done from outside, through the server's database `postgres`. Does not live here: what is in them,
-and the tenant template (`migrations.py`).
+Lives here: what is done from outside, through the server's database `postgres`. Does not live here: what is in them
+(whose it is apart, before it is dropped), and the tenant template (`migrations.py`).
 """
 
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Sequence
+from uuid import UUID
 
+import psycopg
 from psycopg import errors, sql
 
 from draggonnb_pipelines.errors import OperatorError
 from draggonnb_pipelines.resources.postgres import Connection, dsn_for, long_connection
 
 # Those whom our role may send away; Postgres itself ends an autovacuum, and to ask for more is refused as a whole.
-SEND_AWAY = """
+_SEND_AWAY = """
     select pg_terminate_backend(pid) from pg_stat_activity
     where datname = any(%s) and pid <> pg_backend_pid() and backend_type = 'client backend'
       and pg_has_role(usesysid, 'usage')
@@ -29,9 +31,9 @@ async def databases(server_dsn: str) -> set[str]:
 
 
 async def databases_marked(server_dsn: str, mark: str) -> set[str]:
-    """The names of those with this comment."""
+    """The names of those whose comment begins so."""
     async with _server(server_dsn) as conn:
-        query = "select datname from pg_database where shobj_description(oid, 'pg_database') = %s"
+        query = "select datname from pg_database where starts_with(shobj_description(oid, 'pg_database'), %s)"
         return {row["datname"] async for row in await conn.execute(query, [mark])}
 
 
@@ -69,6 +71,32 @@ async def drop(server_dsn: str, name: str) -> bool:
     return is_there is not None
 
 
+async def drop_tenant_database(server_dsn: str, name: str, organization_id: UUID) -> bool:
+    """Drop an organization's database, whoever is connected to it; False if there is none. One without the table of
+    organizations is nobody's: what filled it was killed.
+
+    Raises:
+        OperatorError: it says that it is another organization's, somebody would not leave, or no connection; it stays.
+    """
+    try:
+        if name not in await databases(server_dsn):
+            return False
+        async with long_connection(dsn_for(server_dsn, name)) as conn:
+            query = "select to_regclass('public.organizations') is not null as is_filled"
+            row = await (await conn.execute(query)).fetchone()
+            is_filled = row is not None and row["is_filled"]
+            found = await (await conn.execute("select id from public.organizations")).fetchall() if is_filled else []
+        if others := [row["id"] for row in found if row["id"] != organization_id]:
+            raise OperatorError(
+                f"database {name} belongs to organization {others[0]}", remedy="nothing was dropped: look into it"
+            )
+        return await drop(server_dsn, name)
+    except psycopg.OperationalError as error:
+        raise OperatorError(
+            f"the database {name} stays: {' '.join(str(error).split())}", remedy="say it again when its server answers"
+        ) from error
+
+
 async def rename(server_dsn: str, pairs: Sequence[tuple[str, str]]) -> None:
     """Give each database its new name, all in one transaction: killed at any point, all have the old or all the new.
 
@@ -99,7 +127,8 @@ async def _drop(conn: Connection, server_dsn: str, name: str) -> None:
             await conn.execute(sql.SQL("drop database if exists {}").format(sql.Identifier(name)))
     except errors.ObjectInUse as error:
         raise OperatorError(
-            f"the database {name} stays: {error.diag.message_primary}", remedy="nothing changed; say it again"
+            f"the database {name} stays: {error.diag.message_detail or error.diag.message_primary}",
+            remedy="say it again when nobody is connected to it",
         ) from error
 
 
@@ -122,7 +151,7 @@ async def _emptying(server_dsn: str, names: list[str]) -> AsyncIterator[None]:
 
 async def _send_away(conn: Connection, names: list[str]) -> None:
     while True:
-        await conn.execute(SEND_AWAY, [names])
+        await conn.execute(_SEND_AWAY, [names])
         await asyncio.sleep(_SEND_AWAY_EVERY_SECONDS)
 
 

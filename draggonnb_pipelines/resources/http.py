@@ -135,8 +135,9 @@ class HttpDoor:
             sort: the adapter's verdict on an answer; None is success.
             read_timeout_seconds: longest silence; one attempt as a whole takes at most 30 s + 3 times this.
             max_bytes: cap on the answer's body.
-            max_wait_seconds: cap on the sum of all waits. A longer Retry-After is not waited for: the error, which
-                carries it, is raised at once for the caller to reschedule.
+            max_wait_seconds: cap on the sum of the waits after answers. A longer Retry-After is not waited for: the
+                error, which carries it, is raised at once for the caller to reschedule. What `limits` lets a call wait
+                comes on top: for its place, and for a silence no longer than what is left of this.
 
         Raises:
             VendorError: the last error, sorted.

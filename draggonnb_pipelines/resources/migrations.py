@@ -1,8 +1,8 @@
 """Make databases, and bring them to the schema of the files.
 
 Lives here: the verbs that the CLI and the workflows call: migrate, pending, install a module, create a master or a
-tenant database, drop a tenant's, keep the tenant template. Not here: the record of what was applied
-(`schema_history.py`), the SQL (`sql/`).
+tenant database, keep the tenant template. Not here: dropping and renaming (`database_names.py`), the record of what was
+applied (`schema_history.py`), the SQL (`sql/`).
 """
 
 import contextlib
@@ -11,14 +11,12 @@ import secrets
 from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import LiteralString, cast
-from uuid import UUID
 
 import psycopg
 from psycopg import errors, sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from draggonnb_pipelines.errors import OperatorError
-from draggonnb_pipelines.resources.database_names import SEND_AWAY
 from draggonnb_pipelines.resources.schema_history import (
     Connection,
     Migration,
@@ -136,34 +134,6 @@ def create_tenant_database(server_dsn: str, name: str, *, template: str) -> bool
             # Every login of the server may otherwise connect to every client's database.
             conn.execute(sql.SQL("revoke connect, temporary on database {} from public").format(sql.Identifier(name)))
     return created
-
-
-def drop_tenant_database(server_dsn: str, name: str, organization_id: UUID) -> bool:
-    """Drop a tenant's database, whoever is connected to it; False if there is none. One without the table of
-    organizations is nobody's: what filled it was killed.
-
-    Raises:
-        OperatorError: the database says that it is another organization's, or somebody would not leave it.
-    """
-    with _maintenance(server_dsn) as conn:
-        if not _exists(conn, name):
-            return False
-        with _connect(_dsn_for(server_dsn, name)) as inside:
-            is_filled = inside.execute("select to_regclass('public.organizations') is not null").fetchone() == (True,)
-            owners = inside.execute("select id from public.organizations").fetchall() if is_filled else []
-        if any(owner != organization_id for (owner,) in owners):
-            raise OperatorError(
-                f"database {name} belongs to organization {owners[0][0]}", remedy="nothing was dropped: look into it"
-            )
-        conn.execute(SEND_AWAY, [[name]])
-        try:
-            conn.execute(sql.SQL("drop database if exists {}").format(sql.Identifier(name)))
-        except errors.ObjectInUse as error:
-            raise OperatorError(
-                f"database {name} stays: {error.diag.message_detail or error.diag.message_primary}",
-                remedy="say it again when nobody is connected to it",
-            ) from error
-    return True
 
 
 def _files(directory: Path, wanted: Collection[str], recorded: Collection[str]) -> list[Migration]:

@@ -29,15 +29,17 @@ from draggonnb_pipelines.resources.vault import TenantKey, Vault
 
 Connection = psycopg.AsyncConnection[DictRow]
 CONNECT_TIMEOUT_SECONDS = 5
-# A statement that hangs (a lock, a dead host) must not hold a place that other tenants need. No statement of ours takes
-# seconds; what is cut off is a database that is away, and comes again.
-STATEMENT_LIMITS = "-c statement_timeout=30s -c lock_timeout=10s"
 KEEPALIVES: dict[str, Any] = {
     "keepalives_idle": 15,
     "keepalives_interval": 5,
     "keepalives_count": 3,
     "tcp_user_timeout": 20_000,
 }
+# The server looks for us likewise: by itself it waits two hours for a client that vanished, and holds its locks.
+SERVER_KEEPALIVES = " ".join(f"-c tcp_{name.removeprefix('tcp_')}={value}" for name, value in KEEPALIVES.items())
+# A statement that hangs (a lock, a dead host) must not hold a place that other tenants need. No statement of ours takes
+# seconds; what is cut off is a database that is away, and comes again.
+SESSION_OPTIONS = f"-c statement_timeout=30s -c lock_timeout=10s {SERVER_KEEPALIVES}"
 PLACE_TIMEOUT_SECONDS = 60
 # A backend that starts costs some 10 ms of CPU before its first answer, a statement of ours rarely one.
 REUSE_WAIT_SECONDS = 0.1
@@ -92,7 +94,7 @@ class MasterDb:
                 "autocommit": True,
                 "row_factory": dict_row,
                 "connect_timeout": CONNECT_TIMEOUT_SECONDS,
-                "options": STATEMENT_LIMITS,
+                "options": SESSION_OPTIONS,
                 "application_name": name,
                 **KEEPALIVES,
             },
@@ -210,7 +212,7 @@ class Tenants:
             row_factory=dict_row,
             connect_timeout=CONNECT_TIMEOUT_SECONDS,
             # A pooler in front of a hosted tenant may refuse start-up options.
-            options=None if organization.is_hosted else STATEMENT_LIMITS,
+            options=None if organization.is_hosted else SESSION_OPTIONS,
             **KEEPALIVES,
             prepare_threshold=None if organization.is_hosted else 5,  # a hosted tenant may sit behind a pooler
         )

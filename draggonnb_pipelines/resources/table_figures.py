@@ -4,6 +4,8 @@ same rows.
 Does not live here: what is compared with what (`workflows/operations`).
 """
 
+import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -72,6 +74,12 @@ def differences(recorded: Mapping[str, Mapping[str, Any]], found: Mapping[str, M
         elif before["checksum"] != after["checksum"]:
             said.append(f"{name} has the right {after['rows']} rows with other contents")
     return said
+
+
+def digest_of(figures: Mapping[str, Mapping[str, Any]]) -> str:
+    """All of it in 64 hexadecimal digits, the same where `differences` says nothing."""
+    text = json.dumps({name: (one["rows"], one["checksum"]) for name, one in figures.items()}, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def row_count(figures: Mapping[str, Mapping[str, Any]]) -> int:

@@ -117,13 +117,15 @@ class VendorLimits:
         return self._held_until.get(vendor, 0.0) - self._monotonic()
 
     async def _look(self) -> None:
-        self._looked_at = self._monotonic()
         try:
             async with self._master.connection() as conn:
                 rows = [row async for row in LIMITS.holds(conn)]
         except psycopg.Error as fault:
             log.warning("vendors' silences could not be read: %s", type(fault).__name__)
             return
+        finally:
+            # Not before: while the master hangs, each of those who wait for this look would begin one of its own.
+            self._looked_at = self._monotonic()
         now = self._monotonic()
         self._held_until = {row["vendor"]: now + row["seconds"] for row in rows}
 

@@ -15,8 +15,9 @@ from draggonnb_pipelines.sql import load_queries
 
 PROVISIONING = load_queries("provisioning")
 AGENDA = load_queries("agenda")
-# A run of either kind may wait for vendors for minutes; who comes meanwhile need not wait for it.
-OPEN_RUNS = 3
+# A run may wait for vendors for minutes; who comes meanwhile need not wait for it. More than the places of
+# `dagster.yaml` for what takes long would only stand in the queue.
+OPEN_RUNS = 2
 START_SECONDS = 15.0
 
 

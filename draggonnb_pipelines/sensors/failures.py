@@ -9,10 +9,10 @@ from dagster._core.events import JobFailureData
 from dagster._core.execution.plan.objects import StepFailureData
 
 from draggonnb_pipelines.errors import VendorError
-from draggonnb_pipelines.jobs import batch_of
 from draggonnb_pipelines.operations_checks import tell_operators
 from draggonnb_pipelines.resources.bindings import MasterQueries
 from draggonnb_pipelines.resources.postgres import Connection
+from draggonnb_pipelines.sensors.inbox import batch_of
 from draggonnb_pipelines.settings import load_settings
 from draggonnb_pipelines.sql import load_queries
 from draggonnb_pipelines.tenant_events import STOPPED_AT

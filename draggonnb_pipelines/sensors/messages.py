@@ -12,6 +12,7 @@ from draggonnb_pipelines.resources.bindings import MasterQueries
 from draggonnb_pipelines.resources.postgres import Connection
 from draggonnb_pipelines.settings import load_settings
 from draggonnb_pipelines.sql import load_queries
+from draggonnb_pipelines.workflows.messages.message_statuses import TOPIC as STATUSES
 
 INBOX = load_queries("inbox")
 PATIENCE = timedelta(minutes=10)
@@ -23,7 +24,8 @@ REQUESTS_AGAIN = timedelta(seconds=20)
     job=apply_message_statuses,
     minimum_interval_seconds=120,
     default_status=dg.DefaultSensorStatus.RUNNING,
-    description="WhatsApp statuses that have waited for ten minutes: delivered and failed messages show as such.",
+    description="WhatsApp statuses that have waited for ten minutes: delivered and failed messages show as such. One "
+    "run at a time.",
 )
 def waiting_message_statuses(
     context: dg.SensorEvaluationContext, master: MasterQueries
@@ -31,13 +33,18 @@ def waiting_message_statuses(
     now = datetime.now(UTC)
 
     async def waiting(conn: Connection) -> int:
-        rows = INBOX.organizations_waiting(conn, topic="whatsapp_status", before=now - PATIENCE)
+        # Whoever is suspended is still owed what was told.
+        rows = INBOX.organizations_waiting(conn, topic=STATUSES, before=now - PATIENCE, active_only=False)
         return len([row async for row in rows])
 
-    if count := master.ask(waiting):
-        yield dg.RunRequest(tags={"draggonnb/organizations": str(count)})
-    else:
+    count = master.ask(waiting)
+    last = _last_run(context.instance, apply_message_statuses.name)
+    if not count:
         yield dg.SkipReason("no status has waited for long")
+    elif last and not last.dagster_run.is_finished:
+        yield dg.SkipReason(f"the statuses of {count} organizations wait for the run that is at work")
+    else:
+        yield dg.RunRequest(tags={"draggonnb/organizations": str(count)})
 
 
 @dg.sensor(
@@ -50,11 +57,11 @@ def message_requests(
     context: dg.SensorEvaluationContext, master: MasterQueries
 ) -> Iterator[dg.RunRequest | dg.SkipReason]:
     async def waiting(conn: Connection) -> int:
-        rows = INBOX.organizations_waiting(conn, topic=TOPIC, before=datetime.now(UTC))
+        rows = INBOX.organizations_waiting(conn, topic=TOPIC, before=datetime.now(UTC), active_only=True)
         return len([row async for row in rows])
 
     count = master.ask(waiting)
-    [last] = context.instance.get_run_records(dg.RunsFilter(job_name=deliver_messages.name), limit=1) or [None]
+    last = _last_run(context.instance, deliver_messages.name)
     if not count:
         yield dg.SkipReason("nobody has asked for a message")
     elif last and (not last.dagster_run.is_finished or datetime.now(UTC) - last.create_timestamp < REQUESTS_AGAIN):
@@ -83,3 +90,7 @@ def inbox_freshness(context: dg.SensorEvaluationContext, master: MasterQueries) 
         )
         context.instance.report_runless_asset_event(evaluation)
     return dg.SensorResult(skip_reason=str(verdict.description), cursor=str(verdict.passed))
+
+
+def _last_run(instance: dg.DagsterInstance, job: str) -> dg.RunRecord | None:
+    return next(iter(instance.get_run_records(dg.RunsFilter(job_name=job), limit=1)), None)

@@ -12,6 +12,10 @@ from typing import Any
 REDELIVERY_SECONDS = 60
 # Above the longest `dagster/max_runtime` (a backup's four hours), for what Dagster's interrupt does not reach.
 TIME_LIMIT_SECONDS = 15_000
+# A Redis that is away is tried for so long before the run is told as failed. The daemon stands still meanwhile, and has
+# to say every two minutes that it lives: also where each try takes the four seconds of a host that does not answer.
+BROKER_AWAY_SECONDS = 60
+_TRY_SECONDS = 5
 RUNS_PER_PROCESS = 100
 MAX_PROCESS_KIB = 600_000
 
@@ -22,10 +26,8 @@ def delivery(broker: str) -> dict[str, Any]:
     Args:
         broker: `redis://host:6379/0`, `amqp://…`, or `filesystem:///a/folder` for one machine.
     """
-    is_file = broker.startswith("filesystem://")
-    return {
-        "broker_url": "filesystem://" if is_file else broker,
-        "broker_transport_options": _folders(broker) if is_file else {"visibility_timeout": REDELIVERY_SECONDS},
+    settings: dict[str, Any] = {
+        "broker_url": broker,
         "broker_connection_retry_on_startup": True,
         "task_ignore_result": True,
         # Confirmed when it is done: a worker takes no more than it has places, and the rest is left for the others.
@@ -37,6 +39,30 @@ def delivery(broker: str) -> dict[str, Any]:
         "worker_enable_remote_control": False,
         # Dagster catches what a step prints by the file's number, which Celery's stand-in has not.
         "worker_redirect_stdouts": False,
+    }
+    if broker.startswith("filesystem://"):
+        return settings | {"broker_url": "filesystem://", "broker_transport_options": _folders(broker)}
+    return settings | (_redis() if broker.startswith("redis") else {})
+
+
+def _redis() -> dict[str, Any]:
+    """What Redis needs besides.
+
+    It delivers a run anew under the same number, and the refusal of that one confirms the first: the number of messages
+    in hand would tell a worker of a free place that it has not. So it counts what its processes do.
+    """
+    return {
+        "broker_transport_options": {
+            "visibility_timeout": REDELIVERY_SECONDS,
+            "connect_retries_timeout": BROKER_AWAY_SECONDS,
+        },
+        "worker_disable_prefetch": True,
+        "task_publish_retry_policy": {
+            "max_retries": BROKER_AWAY_SECONDS // _TRY_SECONDS,
+            "interval_start": _TRY_SECONDS,
+            "interval_step": 0,
+            "interval_max": _TRY_SECONDS,
+        },
     }
 
 

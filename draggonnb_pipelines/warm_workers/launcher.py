@@ -72,5 +72,10 @@ class WarmRunLauncher(CeleryRunLauncher):
         return CheckRunHealthResult(WorkerStatus.FAILED, "no process holds this run's lock: its worker is gone")
 
     def get_run_worker_debug_info(self, run: DagsterRun, include_container_logs: bool | None = True) -> str | None:
-        """Nothing: there are no results to ask for."""
-        return None
+        """For a run that waits for a worker: no results can be asked, so it says where to look."""
+        if run.status is not DagsterRunStatus.STARTING:
+            return None
+        return (
+            "No worker took it. Does one run (systemctl status draggonnb-worker), and its broker"
+            " (DRAGGONNB_CELERY_BROKER)?"
+        )

@@ -18,9 +18,10 @@ from dagster import DagsterInstance, DagsterRunStatus
 from sqlalchemy import text
 
 from draggonnb_pipelines.dagster_instance import libpq_url
+from draggonnb_pipelines.resources.postgres import KEEPALIVES, SERVER_KEEPALIVES
 
 LOOK_SECONDS = 2.0
-_CONNECT_SECONDS = 10
+CONNECT_SECONDS = 3
 _TAKE = "select pg_try_advisory_lock(hashtextextended(%s, 58))"
 _STATUS = "select status from runs where run_id = %s"
 _HELD = """
@@ -50,7 +51,7 @@ def sole_execution(postgres_url: str, run_id: str) -> Iterator[bool]:
         False where another process holds it: then nothing may be done.
     """
     dsn = libpq_url(postgres_url)
-    conn = _connect(dsn)
+    conn = connect(dsn)
     if not _take(conn, run_id):
         conn.close()
         yield False
@@ -65,14 +66,14 @@ def sole_execution(postgres_url: str, run_id: str) -> Iterator[bool]:
         keeper.join()
 
 
-def _connect(dsn: str) -> psycopg.Connection:
+def connect(dsn: str) -> psycopg.Connection:
+    """One of whose end both sides know within half a minute, also where the other machine has vanished."""
     return psycopg.connect(
         dsn,
         autocommit=True,
-        connect_timeout=_CONNECT_SECONDS,
-        keepalives_idle=10,
-        keepalives_interval=5,
-        keepalives_count=3,
+        connect_timeout=CONNECT_SECONDS,
+        options=SERVER_KEEPALIVES,
+        **KEEPALIVES,
     )
 
 
@@ -87,7 +88,7 @@ def _keep(dsn: str, conn: psycopg.Connection, run_id: str, is_done: threading.Ev
     while not is_done.wait(LOOK_SECONDS):
         try:
             if conn.closed:
-                conn = _connect(dsn)
+                conn = connect(dsn)
                 if not _take(conn, run_id):
                     conn.close()
                     continue

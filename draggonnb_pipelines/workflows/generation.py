@@ -31,6 +31,7 @@ GENERATIONS = load_queries("generations")
 BATCH_RESERVATION_SECONDS = 26 * 3600  # batches end within 24 hours
 # Of one live question with its retries: a slow one must not hold up the batch that it is part of.
 ASK_SECONDS = 600
+WAIT_INCLUDED = "the wait for its place (DRAGGONNB_CLAUDE_REQUESTS_PER_MINUTE) included"
 RUBBISH_RETRIES = 1
 PATIENCE_WITH_RUBBISH = timedelta(days=1)  # for so long a request for reprocessing is taken up again
 
@@ -136,7 +137,7 @@ class Asker:
                     answer = await self.stack.claude.ask(request)
             except TimeoutError as error:
                 await self._release(organization, reservation)
-                slow = f"no answer to the {request.purpose} within {ASK_SECONDS} s"
+                slow = f"no answer to the {request.purpose} within {ASK_SECONDS} s, {WAIT_INCLUDED}"
                 raise VendorError("claude", ErrorClass.RETRY, slow) from error
             except BaseException:
                 await asyncio.shield(self._release(organization, reservation))

@@ -7,11 +7,13 @@ from uuid import uuid4
 
 from draggonnb_pipelines.domain.inbox import webhook_secret_context
 from draggonnb_pipelines.domain.organizations import Organization, check_slug
+from draggonnb_pipelines.errors import OperatorError
 from draggonnb_pipelines.resources.migrations import create_tenant_database, ensure_tenant_template
 from draggonnb_pipelines.resources.postgres import Connection, MasterDb, TenantDb, Tenants
 from draggonnb_pipelines.resources.stack import Stack
 from draggonnb_pipelines.resources.vault import Vault
 from draggonnb_pipelines.sql import load_queries
+from draggonnb_pipelines.workflows.operations.backup_sources import alone
 from draggonnb_pipelines.workflows.placement import Server, emptiest_server, refuse_moving, server_of
 
 ORGANIZATIONS = load_queries("organizations")
@@ -59,38 +61,29 @@ async def create_organization(
 
     Args:
         server_dsn: the master's own server.
-        server: where its database is to be; None is the open server with the fewest clients. One that is there already
-            stays where it is.
+        server: where its database is to be; None is the open server with the fewest clients, or, for one that is there
+            already, the server that it is on.
 
     Raises:
         ValueError: the slug is not usable.
-        OperatorError: no such server, none is open, or its database is being moved.
+        OperatorError: no such server, none is open, it does not answer, or the client is there already and on another
+            one; its database is being moved, or a backup, restore or move is at work.
     """
     slug = check_slug(new.slug)
-    async with master.connection() as conn:
-        is_new = False
-        if await ORGANIZATIONS.get_organization(conn, slug=slug) is None:
-            if server is None:
-                place = await emptiest_server(conn, vault, masters_dsn=server_dsn)
-            else:
-                place = await server_of(conn, vault, server, masters_dsn=server_dsn)
-            is_new = await _place_row(conn, vault, new, prefix + slug.replace("-", "_"), place)
-        organization = Organization(**await ORGANIZATIONS.get_organization(conn, slug=slug))
-        if organization.data_key_wrapped is None:
-            wrapped = vault.new_data_key(organization.id)
-            await ORGANIZATIONS.set_data_key(conn, id=organization.id, data_key_wrapped=wrapped)
-            organization = Organization(**await ORGANIZATIONS.get_organization(conn, slug=slug))
-
-    await refuse_moving(master, organization)
-    assert organization.database_name is not None
-    async with Tenants(server_dsn, vault, max_connections=1) as tenants:
-        its_server = tenants.server_dsn(organization)
-        template = await asyncio.to_thread(ensure_tenant_template, its_server)
-        await asyncio.to_thread(create_tenant_database, its_server, organization.database_name, template=template)
-        async with tenants.open(organization) as tenant:
-            await _introduce(tenant, new)
-        token = new.webhook_token or webhook_token(organization, tenants)
-        secret = webhook_secret(organization, tenants)
+    is_new = await _placed(master, vault, new, server_dsn, prefix + slug.replace("-", "_"), server)
+    # To the end of the database: a move in between would leave an empty one of the old name.
+    async with alone(master, slug):
+        organization = await _with_data_key(master, vault, slug)
+        await refuse_moving(master, organization)
+        assert organization.database_name is not None
+        async with Tenants(server_dsn, vault, max_connections=1) as tenants:
+            its_server = tenants.server_dsn(organization)
+            template = await asyncio.to_thread(ensure_tenant_template, its_server)
+            await asyncio.to_thread(create_tenant_database, its_server, organization.database_name, template=template)
+            async with tenants.open(organization) as tenant:
+                await _introduce(tenant, new)
+            token = new.webhook_token or webhook_token(organization, tenants)
+            secret = webhook_secret(organization, tenants)
 
     async with master.connection() as conn:
         digest = hashlib.sha256(token.encode()).digest()
@@ -104,6 +97,39 @@ async def create_organization(
             )
         organization = Organization(**await ORGANIZATIONS.get_organization(conn, slug=slug))
     return CreatedOrganization(organization, token, secret, is_new)
+
+
+async def _placed(
+    master: MasterDb, vault: Vault, new: NewOrganization, masters_dsn: str, database_name: str, server: str | None
+) -> bool:
+    """Its row, on a server that has just answered, for it stays on that one. False where it has a row."""
+    async with master.connection() as conn:
+        if (known := await ORGANIZATIONS.get_organization(conn, slug=new.slug)) is not None:
+            now = (await ORGANIZATIONS.place_of(conn, id=known["id"]))["server"]
+            if server not in (None, now):
+                raise OperatorError(
+                    f"{new.slug} is there already, on the server {now}",
+                    remedy=f"draggonnb tenant move {new.slug} --to {server}",
+                )
+            return False
+        if server is None:
+            place = await emptiest_server(conn, vault, masters_dsn=masters_dsn)
+        else:
+            place = await server_of(conn, vault, server, masters_dsn=masters_dsn)
+    await asyncio.to_thread(ensure_tenant_template, place.dsn)
+    async with master.connection() as conn, conn.transaction():
+        place = await server_of(conn, vault, place.name, masters_dsn=masters_dsn, until_commit=True)
+        return await _place_row(conn, vault, new, database_name, place)
+
+
+async def _with_data_key(master: MasterDb, vault: Vault, slug: str) -> Organization:
+    async with master.connection() as conn:
+        organization = Organization(**await ORGANIZATIONS.get_organization(conn, slug=slug))
+        if organization.data_key_wrapped is None:
+            wrapped = vault.new_data_key(organization.id)
+            await ORGANIZATIONS.set_data_key(conn, id=organization.id, data_key_wrapped=wrapped)
+            organization = Organization(**await ORGANIZATIONS.get_organization(conn, slug=slug))
+    return organization
 
 
 async def _place_row(conn: Connection, vault: Vault, new: NewOrganization, database_name: str, place: Server) -> bool:

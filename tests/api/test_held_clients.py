@@ -6,9 +6,10 @@ import httpx
 
 from draggonnb_pipelines.domain.organizations import Organization
 from draggonnb_pipelines.resources.database_names import rename
-from draggonnb_pipelines.resources.postgres import MasterDb
+from draggonnb_pipelines.resources.postgres import MasterDb, Tenants
 from draggonnb_pipelines.sql import load_queries
 from tests.api.conftest import Api, token_of
+from tests.api.post_reviews import PostReviews
 from tests.conftest import MakeOrganization
 
 INBOX = load_queries("inbox")
@@ -35,6 +36,31 @@ async def test_a_held_clients_deliveries_wait_in_the_inbox_until_it_is_held_no_m
 
     assert [answer.status_code for answer in answers] == [202, 202]
     assert (during, after) == ({outsider.id}, {client.id})
+
+
+async def test_a_held_clients_page_asks_for_patience_and_anothers_is_shown(
+    api: Api,
+    http: httpx.AsyncClient,
+    master: MasterDb,
+    tenants: Tenants,
+    make_organization: MakeOrganization,
+    outsider: Organization,
+) -> None:
+    client = await make_organization("kloof-coffee")
+    tokens = [await PostReviews(one, master, tenants).add() for one in (client, outsider)]
+    name = str(client.database_name)
+    api.execute(HOLD, True)
+    await rename(api.master_dsn, [(name, f"{name}_left")])
+    try:
+        held, other = [await http.get(f"/reviews/{token}") for token in tokens]
+    finally:
+        await rename(api.master_dsn, [(f"{name}_left", name)])
+    api.execute(HOLD, False)
+    after = await http.get(f"/reviews/{tokens[0]}")
+
+    assert (held.status_code, held.headers["retry-after"]) == (503, "30")
+    assert "We will be back in a moment" in held.text
+    assert (other.status_code, after.status_code) == (200, 200)
 
 
 async def _given_out(master: MasterDb) -> set[object]:

@@ -32,7 +32,7 @@ def test_a_day_costs_its_work_without_the_sandbox_its_rounds_and_what_stands_by(
         "sandbox": {"cpu_seconds": 99.0},
     }
     part = Part(seconds=100.0, processes=processes, jobs={})
-    rounds = {EMPTY: Round(2.0, 3.0, 100.0, 0), "tending": Round(4.0, 5.0, 100.0, 96)}
+    rounds = {EMPTY: Round(2.0, 3.2, 100.0, 0, 24), "tending": Round(4.0, 5.4, 100.0, 96, 24)}
 
     cpu = cpu_of_a_day(
         Lived(
@@ -45,7 +45,7 @@ def test_a_day_costs_its_work_without_the_sandbox_its_rounds_and_what_stands_by(
             public=Public(),
             parts={"day": part, "morning": part, "week": part},
             rounds=rounds,
-            standing={"daemon": 0.1},
+            standing={"daemon": 0.0, "postgres": 0.1},
             runs={"qualify_leads": {"runs": 6}},
             events={},
             database_bytes={},
@@ -56,10 +56,10 @@ def test_a_day_costs_its_work_without_the_sandbox_its_rounds_and_what_stands_by(
 
     assert cpu == pytest.approx(
         {
-            "leads, requests, posts": 20.0,  # 50 s without the 10 s that the daemon would have used anyway
+            "leads, requests, posts": 20.0,  # 50 s without the 10 s that would have been used anyway
             "numbers and snapshots": 20.0,
             "a seventh of the weekly report": 20.0 / 7,
-            "rounds by the clock": 240.0,
+            "rounds by the clock": 240.0,  # 5.4 without the 0.4 that Postgres would have used anyway
             "processes that stand by": 4320.0,
             "all of it": 4602.857142857143,
             "at most, for runs of their own": 30.0,  # 13 things each; six of the 26 had a run

@@ -13,8 +13,9 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from draggonnb_pipelines.cli import installation_probes
-from draggonnb_pipelines.cli.findings import Verdict
+from draggonnb_pipelines.cli import installation_probes, service_probes
+from draggonnb_pipelines.cli.findings import Verdict, timed
+from draggonnb_pipelines.cli.processes import free_port
 from draggonnb_pipelines.cli.service_probes import model_finding, template_finding
 from draggonnb_pipelines.resources.postgres import dsn_for
 from draggonnb_pipelines.settings import Settings
@@ -85,6 +86,19 @@ def test_without_an_account_for_the_canary_it_is_noted():
     assert [one.verdict for one in notes] == [Verdict.NOTE, Verdict.OK]
     assert "DRAGGONNB_CANARY_ACCOUNT" in notes[0].remedy
     assert str(account) in notes[1].what
+
+
+async def test_a_broker_that_is_away_is_a_fault_and_one_of_files_needs_no_server():
+    nobody = f"redis://:secret@127.0.0.1:{free_port()}/0"
+    settings = [
+        Settings(_env_file=None, celery_broker=broker)  # pyright: ignore[reportCallIssue]
+        for broker in (nobody, "filesystem:///nowhere", None)
+    ]
+
+    away, files, children = [await timed("broker", service_probes.broker(one), "start it") for one in settings]
+
+    assert (away.verdict, "Connection refused" in away.what, "secret" in away.what) == (Verdict.FAULT, True, False)
+    assert [files.verdict, children.verdict] == [Verdict.SKIPPED, Verdict.SKIPPED]
 
 
 def test_each_sandboxed_vendor_has_a_variable_that_makes_it_real():

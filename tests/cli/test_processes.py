@@ -69,3 +69,18 @@ def test_a_log_that_grew_long_is_put_aside_and_the_process_goes_on_writing(
 
     assert process.restarts == 0
     assert (aside.read_text(), log.read_text()) == ("a long line\n", "news\n")
+
+
+def test_a_log_that_cannot_be_put_aside_is_emptied_and_ends_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(processes, "LOG_BYTES", 10)
+    running = Running(installation(tmp_path))
+    running.processes.append(Process("talker", [], lambda: True))
+    log, aside = tmp_path / "logs" / "talker.log", tmp_path / "logs" / "talker.log.1"
+    aside.mkdir(parents=True)  # in the place of a disk that is full
+    log.write_text("a long line\n")
+
+    running.watch(lambda _: None)
+
+    assert (log.read_text(), sorted(log.parent.iterdir())) == ("", [log, aside])

@@ -17,6 +17,7 @@ import psycopg
 import pytest
 
 from draggonnb_pipelines.cli.installation import dagster_database
+from draggonnb_pipelines.cli.serve import WAIT_FOR_WORKERS, WAIT_OR_GO_ON
 from draggonnb_pipelines.settings import load_settings
 from tests.cli.conftest import ROOT, VERB, Cli
 from tests.conftest import MASTER_KEYS
@@ -190,11 +191,14 @@ def test_drain_waits_for_runs_that_have_a_process_and_for_no_others(cli: Cli, da
         conn.execute("insert into runs values ('STARTED')")
 
         late = cli("drain", "--seconds", "1")
+        of_workers = cli("drain", "--seconds", "0", DRAGGONNB_CELERY_BROKER="redis://127.0.0.1:6379/0")
 
         conn.execute("update runs set status = 'SUCCESS'")
     assert late.code == 1
     assert late.out == "1 runs are under way\n"
     assert late.err.startswith("error: 1 runs are still under way\n")
+    remedies = [" ".join(said.err.splitlines()[1].split()) for said in (late, of_workers)]
+    assert remedies == [f"-> {WAIT_OR_GO_ON}", f"-> {WAIT_FOR_WORKERS}"]
     assert cli.ok("drain") == "no run is under way\n"
 
 

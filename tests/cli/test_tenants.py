@@ -118,6 +118,20 @@ def test_migrate_brings_tenants_up_to_date_and_names_the_one_that_fails(cli: Cli
         assert conn.execute("select max(version) from supabase_migrations.schema_migrations").fetchone() == (newest,)
 
 
+def test_a_database_that_fails_in_an_unforeseen_way_stops_nobody_elses_migration(cli: Cli, tenant: MakeTenant):
+    tenant("muizenberg-surf")
+    tenant("sea-point-books")
+    strange = dsn_for(cli.environment["DRAGGONNB_MASTER_DSN"], "tenant_sea_point_books")
+    with psycopg.connect(strange, autocommit=True) as conn:
+        conn.execute("alter table supabase_migrations.schema_migrations rename column version to renamed")
+
+    ended = cli("migrate")
+
+    assert ended.code == 1
+    assert "tenants: 0 migrated, 1 up to date, 1 failed" in ended.out
+    assert ended.err.splitlines()[0] == "error: 1 of 2 tenants could not be migrated: sea-point-books"
+
+
 def test_an_own_server_that_is_behind_is_only_migrated_by_migrate(cli: Cli, postgres_dsn: str):
     name = f"test_fresh_{uuid.uuid4().hex[:12]}"
     with psycopg.connect(postgres_dsn, autocommit=True) as conn:

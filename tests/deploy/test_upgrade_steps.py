@@ -147,6 +147,20 @@ def test_the_release_that_ran_stays_however_old_its_folder_is(prefix: Prefix):
     assert "removing release 0.0.8-c\n" in done.stdout
 
 
+def test_each_release_enables_all_units_that_it_brings(prefix: Prefix):
+    no_machine = "cp() { :; }; allow_backups() { :; }"  # what would change this one
+    script = f". {prefix.source}/deploy/release.sh; PREFIX={prefix.folder}; {no_machine}; copy_units"
+
+    subprocess.run(["bash", "-c", script], env=prefix.environment, check=True)
+
+    brought = (prefix.source / "deploy/systemd").iterdir()
+    wanted = {unit.name for unit in brought if unit.is_file() and "[Install]" in unit.read_text()}
+    reload, enable = prefix.calls
+    assert reload == "systemctl daemon-reload"
+    assert enable.startswith("systemctl enable --quiet ")
+    assert set(enable.split()[3:]) == wanted
+
+
 @pytest.mark.parametrize(
     ("folder", "line"), [("/srv/backups", 'ReadWritePaths="-/srv/backups"'), ("/srv/50% of", '"-/srv/50%% of"')]
 )

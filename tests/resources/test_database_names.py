@@ -11,8 +11,7 @@ from psycopg.conninfo import make_conninfo
 from psycopg.sql import SQL, Identifier
 
 from draggonnb_pipelines.errors import OperatorError
-from draggonnb_pipelines.resources.database_names import create_empty, databases, drop, rename
-from draggonnb_pipelines.resources.migrations import drop_tenant_database
+from draggonnb_pipelines.resources.database_names import create_empty, databases, drop, drop_tenant_database, rename
 from draggonnb_pipelines.resources.postgres import dsn_for
 
 
@@ -147,9 +146,9 @@ async def test_a_tenants_database_too_is_dropped_by_a_role_that_is_no_superuser(
     async with await psycopg.AsyncConnection.connect(dsn_for(ours, stem)):
         async with await psycopg.AsyncConnection.connect(dsn_for(postgres_dsn, stem)):
             with pytest.raises(OperatorError, match=f"database {stem} stays: There is 1 other session"):
-                await asyncio.to_thread(drop_tenant_database, ours, stem, uuid.uuid4())
+                await drop_tenant_database(ours, stem, uuid.uuid4())
         async with await psycopg.AsyncConnection.connect(dsn_for(ours, stem)):
-            is_dropped = await asyncio.to_thread(drop_tenant_database, ours, stem, uuid.uuid4())
+            is_dropped = await drop_tenant_database(ours, stem, uuid.uuid4())
 
     assert is_dropped
     assert stem not in await databases(postgres_dsn)

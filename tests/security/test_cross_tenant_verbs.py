@@ -28,6 +28,7 @@ ATTEMPTS: dict[str, list[Attempt] | str] = {
     **dict.fromkeys(("keys list", "keys add", "keys rotate", "keys retire", "publish resume"), INSTALLATION),
     **dict.fromkeys(("tenant list", "billing payments"), INSTALLATION),
     **dict.fromkeys(("server add", "server list", "server show", "server open", "server close"), INSTALLATION),
+    "server remove": INSTALLATION,
     **dict.fromkeys(("billing settle", "billing recheck"), BY_ITS_ID),
     "reprocess": [(f"--organization {A} --from 2026-11-01 --to 2026-11-30", 0, "no leads from")],
     "tenant create": [(f"{A} --name Kloof --owner-email sales@outsider.example", 0, "existed already")],

@@ -13,7 +13,7 @@ from draggonnb_pipelines.domain.inbox import parsed_context, raw_context
 from draggonnb_pipelines.domain.organizations import Organization
 from draggonnb_pipelines.errors import TenantUnavailable
 from draggonnb_pipelines.resources.backup_files import matching_program
-from draggonnb_pipelines.resources.migrations import drop_tenant_database
+from draggonnb_pipelines.resources.database_names import drop_tenant_database
 from draggonnb_pipelines.resources.postgres import MasterDb, Tenants, dsn_for
 from draggonnb_pipelines.resources.vault import SealBroken, Vault, data_key_context
 from draggonnb_pipelines.sql import load_queries
@@ -74,7 +74,7 @@ async def client(make_organization: MakeOrganization, master_dsn: str) -> AsyncI
     made = await make_organization("kloof-coffee")
     yield made
     assert made.database_name
-    drop_tenant_database(master_dsn, made.database_name, made.id)
+    await drop_tenant_database(master_dsn, made.database_name, made.id)
 
 
 async def erase_key(master: MasterDb, client: Organization) -> None:

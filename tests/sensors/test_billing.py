@@ -77,6 +77,17 @@ def test_a_notice_that_is_due_asks_for_the_books(
     assert tick(payment_notices, instance) == (asked, None if asked else "no notice and no order waits")
 
 
+def test_notices_take_a_place_of_what_came_in(instance: dg.DagsterInstance) -> None:
+    notice("received")
+    resources = {"master": MasterQueries()}
+
+    with dg.build_sensor_context(instance=instance, resources=resources, definitions=build_defs()) as context:
+        [request] = payment_notices.evaluate_tick(context).run_requests or []
+
+    assert request.tags["draggonnb/incoming"] == "payments"
+    assert "draggonnb/long" not in request.tags
+
+
 def test_notices_wait_for_the_run_that_is_at_work_but_not_for_the_books_of_the_day(
     instance: dg.DagsterInstance,
 ) -> None:

@@ -22,7 +22,7 @@ ASKED: list[tuple[str, str, dict[str, Any]]] = [
         "dispatch_batch",
         {**LEADS, **SHARD, "batch_id": uuid4(), "row_limit": 500, "crowd_rows": 25, "lease_seconds": 120},
     ),
-    ("inbox", "organizations_waiting", {"topic": "whatsapp_status", "before": NOW}),
+    ("inbox", "organizations_waiting", {"topic": "whatsapp_status", "before": NOW, "active_only": True}),
     ("inbox", "waiting_summary", {}),
     ("inbox", "list_rows", {"state": "dead", "slug": None, "row_limit": 50}),
     ("analytics_agenda", "due_and_asked", {"pause_seconds": 3600.0}),

@@ -34,8 +34,8 @@ where locktype = 'advisory' and granted
 
 
 @contextlib.contextmanager
-def redis_broker() -> Iterator[str]:
-    """A Redis of its own on a free port, without files; its address.
+def redis_broker(port: int | None = None) -> Iterator[str]:
+    """A Redis of its own, on a free port if none is given, without files; its address.
 
     Raises:
         OperatorError: there is none on this machine.
@@ -43,7 +43,7 @@ def redis_broker() -> Iterator[str]:
     program = shutil.which("redis-server")
     if program is None:
         raise OperatorError("there is no redis-server on PATH", remedy="apt install redis-server")
-    port = free_port()
+    port = port or free_port()
     options = ["--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
     server = subprocess.Popen([program, *options], cwd="/var/tmp", stdout=subprocess.DEVNULL)
     try:

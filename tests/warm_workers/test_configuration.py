@@ -11,11 +11,17 @@ from dagster_celery.launcher import CeleryRunLauncher
 
 from draggonnb_pipelines.cli import command_lines
 from draggonnb_pipelines.cli.serve_verbs import Part
+from draggonnb_pipelines.domain.ticks import STALE_HEARTBEAT
 from draggonnb_pipelines.errors import OperatorError
 from draggonnb_pipelines.settings import load_settings
-from draggonnb_pipelines.warm_workers.broker import REDELIVERY_SECONDS, TIME_LIMIT_SECONDS, delivery
+from draggonnb_pipelines.warm_workers.broker import (
+    BROKER_AWAY_SECONDS,
+    REDELIVERY_SECONDS,
+    TIME_LIMIT_SECONDS,
+    delivery,
+)
 from draggonnb_pipelines.warm_workers.launcher import MISSED_SECONDS, WarmRunLauncher
-from draggonnb_pipelines.warm_workers.life import LOOK_SECONDS
+from draggonnb_pipelines.warm_workers.life import CONNECT_SECONDS, LOOK_SECONDS
 from tests.dagster_storage import ROOT
 
 WARM = yaml.safe_load(command_lines.WARM_DAGSTER_YAML.read_text())
@@ -34,10 +40,14 @@ def test_warm_workers_change_nothing_of_dagster_but_the_launcher():
 def test_times_fit_each_other():
     monitoring = WARM["run_monitoring"]
 
-    assert LOOK_SECONDS < MISSED_SECONDS < monitoring["poll_interval_seconds"]
+    assert LOOK_SECONDS + CONNECT_SECONDS < MISSED_SECONDS < monitoring["poll_interval_seconds"]
     # What was lost on its way into a killed worker starts elsewhere before its time to start is over.
     assert monitoring["start_timeout_seconds"] > REDELIVERY_SECONDS + 15
     jobs = (ROOT / "draggonnb_pipelines" / "jobs.py").read_text()
+    # A launch that waits for the broker leaves the daemon time to say that it lives.
+    policy = delivery("redis://127.0.0.1:6379/0")["task_publish_retry_policy"]
+    assert policy["max_retries"] * policy["interval_max"] == BROKER_AWAY_SECONDS
+    assert policy["max_retries"] * (policy["interval_max"] + 4) < STALE_HEARTBEAT.total_seconds()
     longest = max(int(seconds) for seconds in re.findall(r'"dagster/max_runtime": "(\d+)"', jobs))
     assert longest < TIME_LIMIT_SECONDS
 
@@ -45,6 +55,11 @@ def test_times_fit_each_other():
 @pytest.mark.parametrize("broker", ["redis://127.0.0.1:6379/0", "amqp://me:pw@queue//"])
 def test_a_broker_on_a_server_is_taken_as_it_is(broker: str):
     assert delivery(broker)["broker_url"] == broker
+
+
+@pytest.mark.parametrize(("broker", "counts"), [("rediss://queue:6379/0", True), ("amqp://queue//", None)])
+def test_on_redis_a_worker_takes_no_more_than_it_has_processes_for(broker: str, counts: bool | None):
+    assert delivery(broker).get("worker_disable_prefetch") is counts
 
 
 def test_a_broker_of_files_has_its_folder_made_for_nobody_else(tmp_path: Path):

@@ -17,7 +17,7 @@ from dagster._core.storage.dagster_run import DagsterRun
 from draggonnb_pipelines.dagster_instance import libpq_url
 from draggonnb_pipelines.warm_workers import launcher as launchers
 from draggonnb_pipelines.warm_workers.launcher import WarmRunLauncher
-from draggonnb_pipelines.warm_workers.life import is_alive, sole_execution
+from draggonnb_pipelines.warm_workers.life import connect, is_alive, sole_execution
 from tests.dagster_storage import ROOT
 
 END_HOLDERS = """
@@ -85,6 +85,18 @@ def test_a_run_is_executed_by_one_process_and_another_run_is_not_in_its_way(
     assert is_alive(instance, other) is False
 
 
+def test_the_server_looks_after_half_a_minute_whether_a_silent_holder_is_still_there(dagster_pg_url: str):
+    # Of the session, since over a Unix socket the server answers `show` with 0.
+    asked = "select name, reset_val from pg_settings where name ~ '^tcp_' and source = 'client' order by name"
+
+    with connect(libpq_url(dagster_pg_url)) as conn:
+        told = dict(conn.execute(asked).fetchall())
+
+    idle, interval, count = (int(told[f"tcp_keepalives_{name}"]) for name in ("idle", "interval", "count"))
+    assert idle + interval * count <= 30
+    assert told["tcp_user_timeout"] == "20000"
+
+
 def test_a_process_that_is_killed_holds_its_run_no_longer(instance: dg.DagsterInstance, dagster_pg_url: str):
     run_id = str(uuid.uuid4())
 
@@ -96,6 +108,16 @@ def test_a_process_that_is_killed_holds_its_run_no_longer(instance: dg.DagsterIn
             pass
 
     assert is_ours is True
+
+
+def test_a_run_that_no_worker_took_says_where_to_look(instance: dg.DagsterInstance, launcher: WarmRunLauncher):
+    waiting = instance.create_run_for_job(idle, status=dg.DagsterRunStatus.STARTING)
+
+    told = launcher.get_run_worker_debug_info(waiting)
+
+    assert told is not None
+    assert ("draggonnb-worker" in told, "DRAGGONNB_CELERY_BROKER" in told) == (True, True)
+    assert launcher.get_run_worker_debug_info(started(instance)) is None
 
 
 def test_a_run_whose_process_is_gone_has_failed_at_the_second_look(

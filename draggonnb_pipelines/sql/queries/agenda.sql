@@ -29,6 +29,9 @@ select count(*) from publishing_agenda a join organizations o on o.id = a.organi
 where a.next_due_at <= now() + make_interval(secs => :ahead_seconds) and o.status = 'active' and o.held_since is null
   and mod(o.shard, :shards) = :shard;
 
+-- name: held_organizations
+select slug from organizations where held_since is not null;
+
 -- name: settle_agenda!
 -- What a look found to be next; one with trouble comes again in a minute, and later with each look in vain, an hour at
 -- most. A note that came during the look keeps its earlier time: the notes that were seen stand in the row to insert.
@@ -42,16 +45,17 @@ select given.id,
 from unnest(cast(:organization_ids as uuid[]), cast(:times as timestamptz[]), cast(:troubles as boolean[]),
             cast(:seen_notes as bigint[])) as given (id, at, has_trouble, seen_notes)
 left join publishing_agenda a on a.organization_id = given.id
+order by given.id
 on conflict (organization_id) do update
 set failures = excluded.failures,
     next_due_at = case when publishing_agenda.notes = excluded.notes then excluded.next_due_at
                        else least(publishing_agenda.next_due_at, excluded.next_due_at) end;
 
 -- name: oldest_due^
--- For the check that nothing due is passed over in silence.
+-- For the check that nothing due is passed over in silence; not who is being moved to another server.
 select count(*) as waiting, min(a.next_due_at) as oldest
 from publishing_agenda a join organizations o on o.id = a.organization_id
-where a.next_due_at <= now() and o.status = 'active';
+where a.next_due_at <= now() and o.status = 'active' and o.held_since is null;
 
 -- name: live_runs
 -- Those of :run_ids whose process lives: it holds a lock for as long as its connection stands.

@@ -12,6 +12,9 @@ order by slug;
 -- One backup or restore of a database at a time, for as long as this connection stands.
 select pg_try_advisory_lock(hashtextextended(:name, 23));
 
+-- name: unlock$
+select pg_advisory_unlock(hashtextextended(:name, 23));
+
 -- name: cut_off!
 -- Who has the lock knows that nobody else is at work: what is still called running was killed.
 update backups set state = 'failed', ended_at = now(), error = 'it was cut off'

@@ -13,7 +13,7 @@ select (select count(*) from organizations where status = 'active') as active_cl
 from (
     select count(*) as clients_due, extract(epoch from now() - min(a.next_due_at)) as oldest_due_seconds
     from publishing_agenda a join organizations o on o.id = a.organization_id
-    where a.next_due_at <= now() and o.status = 'active'
+    where a.next_due_at <= now() and o.status = 'active' and o.held_since is null
 ) due;
 
 -- name: sample_tenants

@@ -156,8 +156,10 @@ set state = 'received', lease_until = null,
 where state = 'claimed' and (run_id = :run_id or (batch_id = cast(:batch_id as uuid) and run_id is null));
 
 -- name: waiting_summary^
--- For freshness: how many rows of active organizations wait for a run, and since when the oldest could have been done.
-select count(*) as waiting, min(greatest(i.received_at, i.not_before)) as oldest
+-- For freshness: how many rows of active organizations wait for a run, how many of them because their client is being
+-- moved, and since when the oldest could have been done.
+select count(*) as waiting, count(*) filter (where o.held_since is not null) as held,
+       min(greatest(i.received_at, i.not_before)) as oldest
 from inbox i join organizations o on o.id = i.organization_id
 where i.state in ('received', 'claimed') and i.topic in ('leads', 'content') and o.status = 'active' and i.not_before <= now();
 
@@ -203,8 +205,10 @@ from unnest(cast(:ids as uuid[]), cast(:errors as text[])) as buried (id, error)
 where inbox.id = buried.id and inbox.state = 'received';
 
 -- name: organizations_waiting
--- Whose deliveries of a topic wait since before :before.
-select distinct organization_id from inbox where topic = :topic and state = 'received' and received_at < :before;
+-- Whose deliveries of a topic wait since before :before; not who is being moved to another server.
+select distinct i.organization_id from inbox i join organizations o on o.id = i.organization_id
+where i.topic = :topic and i.state = 'received' and i.received_at < :before
+  and o.held_since is null and (o.status = 'active' or not :active_only);
 
 -- name: count_open_batches$
 -- Batches of a lane that runs of this shard hold or are about to take.

@@ -8,14 +8,14 @@ with waiting as (
 )
 select o.slug, o.name, o.status, o.plan_key, coalesce(w.rows, 0) as waiting, o.database_name,
        o.dsn_sealed is not null and o.database_name is null as has_own_server,
-       o.server, o.created_at
+       o.server, o.held_since, o.created_at
 from organizations o left join waiting w on w.organization_id = o.id
 order by o.slug;
 
 -- name: tenant_details^
 select o.name, o.status, o.plan_key, o.timezone, o.locale, o.currency, o.database_name,
        o.dsn_sealed is not null and o.database_name is null as has_own_server,
-       o.server, o.created_at,
+       o.server, o.held_since, o.created_at,
        (select count(*) from inbox where organization_id = o.id and state in ('received', 'claimed')) as waiting,
        (select count(*) from inbox where organization_id = o.id and state = 'dead') as dead,
        (select max(received_at) from inbox where organization_id = o.id) as last_delivery_at,

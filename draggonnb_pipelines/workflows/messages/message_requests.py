@@ -8,6 +8,7 @@ and preferences (the outbox).
 
 import asyncio
 import logging
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -29,6 +30,8 @@ from draggonnb_pipelines.workflows.messages.notices import TENANT, Notice, tell
 
 CLIENTS_AT_ONCE = 8
 TURN_ROWS = 50
+# Then the sensor starts the next run: one of the two places for what comes in is nobody's for ever.
+RUN_SECONDS = 120.0
 EVENT_OF = {"service": "client_message", "marketing": "client_campaign"}
 log = logging.getLogger(__name__)
 
@@ -43,8 +46,9 @@ class Delivered:
 
 
 async def deliver_requests(stack: Stack) -> Delivered:
-    """Tell what waits, of every active organization, who take turns; who asks meanwhile joins the next one.
-    Repeatable, and killed at any moment: each recipient is told once.
+    """Tell what waits, of every active organization, who take turns; who asks meanwhile joins the next one. Where that
+    does not end it stops after two minutes, everybody having had as many turns as the others. Repeatable, and killed at
+    any moment: each recipient is told once.
 
     Raises:
         psycopg.OperationalError: the master database is away.
@@ -60,16 +64,19 @@ async def deliver_requests(stack: Stack) -> Delivered:
             except (DraggonnbError, psycopg.Error) as error:
                 done.waiting[organization.slug] = reason_of(error)
 
+    ends = time.monotonic() + RUN_SECONDS
     while waiting := [one for one in await _who_waits(stack) if one.slug not in done.waiting]:
         await asyncio.gather(*map(turn, waiting))
+        if time.monotonic() > ends:
+            break
     return done
 
 
 async def _who_waits(stack: Stack) -> list[Organization]:
     async with stack.master.connection() as conn:
-        rows = INBOX.organizations_waiting(conn, topic=TOPIC, before=stack.now())
+        rows = INBOX.organizations_waiting(conn, topic=TOPIC, before=stack.now(), active_only=True)
         ids = {row["organization_id"] async for row in rows}
-    return [one for one in (await organizations_by_id(stack, ids)).values() if one.is_active]
+    return list((await organizations_by_id(stack, ids)).values())
 
 
 async def _deliver_some(stack: Stack, organization: Organization, done: Delivered) -> None:

@@ -46,7 +46,7 @@ async def apply_all_statuses(stack: Stack) -> Applied:
         psycopg.OperationalError: the master database is away.
     """
     async with stack.master.connection() as conn:
-        rows = INBOX.organizations_waiting(conn, topic=TOPIC, before=stack.now())
+        rows = INBOX.organizations_waiting(conn, topic=TOPIC, before=stack.now(), active_only=False)
         ids = {row["organization_id"] async for row in rows}
     done = Applied()
     for organization in (await organizations_by_id(stack, ids)).values():

@@ -16,12 +16,13 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
 from draggonnb_pipelines.domain.organizations import Organization
 from draggonnb_pipelines.errors import OperatorError
 from draggonnb_pipelines.resources.backup_files import BackupFault
-from draggonnb_pipelines.resources.postgres import long_connection
+from draggonnb_pipelines.resources.postgres import MasterDb, long_connection
 from draggonnb_pipelines.resources.sealed_files import SealedReader, sha256_of
 from draggonnb_pipelines.resources.stack import Stack
 from draggonnb_pipelines.resources.vault import SealBroken, Vault, key_id_of
@@ -168,18 +169,23 @@ def sound_file(folder: Path, taken: Taken) -> Path:
 
 
 @contextlib.asynccontextmanager
-async def alone(stack: Stack, name: str) -> AsyncIterator[None]:
-    """Hold a database (by its slug, or `master`) for one backup or restore; a killed holder lets go by itself.
+async def alone(master: MasterDb, name: str) -> AsyncIterator[None]:
+    """Hold a database (by its slug, or `master`) for one backup, restore or move; a killed holder lets go by itself.
 
     Raises:
         OperatorError: another one is at work on it.
     """
-    async with long_connection(stack.master.dsn) as conn:
+    async with long_connection(master.dsn) as conn:
         if not await BACKUPS.try_lock(conn, name=f"backup:{name}"):
             raise OperatorError(
-                f"a backup or restore of {name} is at work", remedy="wait for its end: `draggonnb backup list`"
+                f"a backup, restore or move of {name} is at work",
+                remedy="wait for its end: `draggonnb backup list`, `draggonnb tenant show SLUG`",
             )
-        yield
+        try:
+            yield
+        finally:
+            with contextlib.suppress(psycopg.Error):  # else it is free as soon as the server sees that we are gone
+                await BACKUPS.unlock(conn, name=f"backup:{name}")
 
 
 def _context(backup_id: UUID) -> str:

@@ -108,7 +108,9 @@ async def back_up(stack: Stack, source: Source) -> BackedUp:
     """Back up one database. A failure is recorded, if the master answers, and returned; it is not raised."""
     began = time.monotonic()
     try:
-        async with alone(stack, source.name):
+        async with alone(stack.master, source.name):
+            if source.organization is not None:  # it may have been moved since the run began
+                [source] = await sources(stack, [source.name], with_master=False)
             return await _back_up(stack, source, began)
     except _FAILURES as error:
         return BackedUp(source.name, seconds=time.monotonic() - began, fault=words(error))

@@ -7,12 +7,15 @@ Lives here: which ones, and what each gave. Does not live here: how one is resto
 import hashlib
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
-from draggonnb_pipelines.errors import DraggonnbError
+import psycopg
+
+from draggonnb_pipelines.errors import DraggonnbError, OperatorError
 from draggonnb_pipelines.resources.database_names import databases, drop
 from draggonnb_pipelines.resources.stack import Stack
 from draggonnb_pipelines.resources.table_figures import row_count
@@ -27,6 +30,7 @@ from draggonnb_pipelines.workflows.operations.backup_sources import (
 )
 from draggonnb_pipelines.workflows.operations.backups import words
 from draggonnb_pipelines.workflows.operations.restores import fill
+from draggonnb_pipelines.workflows.placement import all_servers
 
 PREFIX = "draggonnb_drill_"
 # A nightly backup that is older than this did not happen.
@@ -62,7 +66,8 @@ async def drill(
     on_start: Callable[[int], None] | None = None,
     on_done: Callable[[Drilled], None] | None = None,
 ) -> list[Drilled]:
-    """Restore the newest backup of the master and of clients into databases of their own, one after another.
+    """Restore the newest backup of the master and of clients, each into a database of its own on its server, one after
+    another.
 
     Args:
         slugs: whose; None is the master and everybody, or as many as `clients` says, drawn by the week.
@@ -72,10 +77,10 @@ async def drill(
     Raises:
         OperatorError: another drill is at work, or one of `slugs` has no database.
     """
-    async with alone(stack, "drill"):
-        for left in await databases(stack.master.dsn):
-            if left.startswith(PREFIX):
-                await drop(stack.master.dsn, left)
+    async with alone(stack.master, "drill"):
+        for server in await all_servers(stack.master, stack.vault):
+            with suppress(OperatorError, psycopg.Error):  # who is on a server that is away is named below
+                await _drop_left(server.dsn)
         by_name = {source.name: source for source in await sources(stack, slugs, with_master=slugs is None)}
         names = list(by_name)
         if clients is not None:
@@ -109,9 +114,17 @@ async def _drill(stack: Stack, source: Source, taken: Taken | None) -> Drilled:
     name, began = PREFIX + uuid4().hex[:12], time.monotonic()
     age = max(stack.now() - taken.started_at, timedelta(0))
     try:
-        figures = await fill(stack, source.organization, taken, name)
-    except DraggonnbError as error:
+        # Where a restore would be: the master's server may be older than the file.
+        its_server = stack.tenants.server_dsn(source.organization) if source.organization else stack.master.dsn
+        figures = await fill(stack, source.organization, taken, name, server_dsn=its_server)
+        seconds = time.monotonic() - began
+        await drop(its_server, name)
+    except (DraggonnbError, psycopg.Error) as error:
         return Drilled(source.name, age, bytes=taken.size_bytes, fault=words(error))
-    seconds = time.monotonic() - began
-    await drop(stack.master.dsn, name)
     return Drilled(source.name, age, len(figures), row_count(figures), taken.size_bytes, seconds)
+
+
+async def _drop_left(server_dsn: str) -> None:
+    for left in await databases(server_dsn):
+        if left.startswith(PREFIX):
+            await drop(server_dsn, left)

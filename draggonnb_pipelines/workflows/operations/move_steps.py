@@ -13,6 +13,7 @@ import re
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from uuid import UUID
 
 import psycopg
@@ -20,14 +21,14 @@ import psycopg
 from draggonnb_pipelines.domain.organizations import Organization
 from draggonnb_pipelines.errors import DraggonnbError, OperatorError, TenantUnavailable
 from draggonnb_pipelines.resources.backup_files import matching_program, write_backup
-from draggonnb_pipelines.resources.database_names import databases, drop, put_mark, rename
+from draggonnb_pipelines.resources.database_names import databases, databases_marked, drop, put_mark, rename
 from draggonnb_pipelines.resources.migrations import ensure_tenant_template
 from draggonnb_pipelines.resources.postgres import dsn_for, long_connection
 from draggonnb_pipelines.resources.sealed_files import new_file_key
 from draggonnb_pipelines.resources.stack import Stack
-from draggonnb_pipelines.resources.table_figures import Figures, differences, table_figures
+from draggonnb_pipelines.resources.table_figures import Figures, table_figures
 from draggonnb_pipelines.workflows.operations.backups import words
-from draggonnb_pipelines.workflows.operations.client_copies import KEPT, moved_mark
+from draggonnb_pipelines.workflows.operations.client_copies import KEPT, Copy, moved_mark
 from draggonnb_pipelines.workflows.operations.restores import filled_and_compared
 from draggonnb_pipelines.workflows.placement import PLACEMENT, Server, read_server
 
@@ -37,6 +38,18 @@ _TOKEN = re.compile(r"_m[0-9a-f]{8}$")
 # With a token it is as long as the longest name that an organization's database has from its slug.
 _STEM_LENGTH = 37
 _LONGEST_NAME = 63 - len("_left_00000000")
+
+
+class CopyWasUsed(OperatorError):
+    """What should be an unfinished copy holds something else than it was made with, such as where the master was
+    restored to a moment before the end of a move: it may be newer than the old database. Only a person knows."""
+
+    def __init__(self, copy: Copy) -> None:
+        super().__init__(
+            f"the database {copy.name} on {copy.server.name} is no unfinished copy: it has been written to",
+            remedy="look whether it is the newer one (docs/operations.md, A master from before a move);"
+            " rename or drop it, then say it again",
+        )
 
 
 @dataclass(frozen=True)
@@ -67,7 +80,12 @@ class Move:
         return f"{self.name}_left_{token}"
 
     def made_by(self, token: str) -> str:
-        return f"{_TOKEN.sub('', self.name)[:_STEM_LENGTH]}_m{token}"
+        return made_by(self.name, token)
+
+
+def made_by(name: str, token: str) -> str:
+    """What the attempt with this token calls the new database of a client whose old one has this name."""
+    return f"{_TOKEN.sub('', name)[:_STEM_LENGTH]}_m{token}"
 
 
 async def check_ways(organization: Organization, source: Server, target: Server) -> None:
@@ -89,7 +107,7 @@ async def check_ways(organization: Organization, source: Server, target: Server)
     await asyncio.to_thread(ensure_tenant_template, target.dsn)  # roles that grants name
     there = await databases(source.dsn)
     if name not in there:
-        raise OperatorError(f"there is no database {name} on {source.name}", remedy="draggonnb doctor")
+        raise await _not_there(organization, source, target)
     if len(name) > _LONGEST_NAME:
         raise OperatorError(f"the name {name} has more than {_LONGEST_NAME} characters", remedy="rename it by hand")
     if name + KEPT in there:
@@ -130,15 +148,16 @@ async def unfence(move: Move) -> None:
     """The old database has its name again; the copy, which is worth nothing from then on, goes where that can be.
 
     Raises:
+        CopyWasUsed: the copy may be newer; the old one stays behind the fence.
         OperatorError: it is not clear which database is the client's, or somebody else is at work on it.
     """
     name = await _name_now(move)
     if name == move.name:
         return
     try:
-        async with long_connection(dsn_for(move.source.dsn, name)) as conn, conn.transaction():
-            recorded = await table_figures(conn)
-        await _drop_copies(move, recorded)
+        await _drop_copies(move)
+    except CopyWasUsed:
+        raise
     except (DraggonnbError, psycopg.Error) as error:
         log.warning("%s: its copy stays on %s: %s", move.organization.slug, move.target.name, words(error))
     await rename(move.source.dsn, [(name, move.name)])
@@ -150,20 +169,54 @@ async def copy(stack: Stack, move: Move, on_bytes: Callable[[int], None] | None)
 
     Raises:
         BackupFault: it cannot be read or written, or is not equal; it is dropped again.
-        OperatorError: an earlier attempt's copy holds something else than the old database.
+        CopyWasUsed: an earlier attempt's copy was written to.
     """
-    folder = stack.settings.state_dir / "moves"
-    path = folder / f"{move.id}-{move.token}.move"
-    for left in folder.glob(f"{move.id}-*"):
-        await asyncio.to_thread(left.unlink, missing_ok=True)
+    await drop_files(stack, move)
+    path = _folder(stack) / f"{move.id}-{move.token}.move"
     header, key = {"move": str(move.id), "organization_id": str(move.organization.id)}, new_file_key()
     try:
         written = await write_backup(path, dsn_for(move.source.dsn, move.kept_name), header, key, on_bytes=on_bytes)
-        await _drop_copies(move, written.figures)
-        mark = moved_mark(move.organization.id)
+        await _drop_copies(move)
+        mark = moved_mark(move.organization.id, written.figures)
         return await filled_and_compared(move.target.dsn, path, key, move.new_name, mark=mark, on_bytes=on_bytes)
     finally:
         await asyncio.to_thread(path.unlink, missing_ok=True)
+
+
+async def drop_files(stack: Stack, move: Move) -> None:
+    """What killed attempts have left in this machine's state folder."""
+    for left in _folder(stack).glob(f"{move.id}-*"):
+        await asyncio.to_thread(left.unlink, missing_ok=True)
+
+
+async def drop_copy(copy: Copy, organization_id: UUID) -> None:
+    """A database that a move made and that never served: without tables, or a whole copy.
+
+    Raises:
+        CopyWasUsed: it was written to; it stays.
+        OperatorError: somebody would not leave; likewise.
+    """
+    async with long_connection(dsn_for(copy.server.dsn, copy.name)) as conn, conn.transaction():
+        found = await table_figures(conn)
+    if found and copy.name not in await databases_marked(copy.server.dsn, moved_mark(organization_id, found)):
+        raise CopyWasUsed(copy)
+    await drop(copy.server.dsn, copy.name)
+
+
+def _folder(stack: Stack) -> Path:
+    return stack.settings.state_dir / "moves"
+
+
+async def _not_there(organization: Organization, source: Server, target: Server) -> OperatorError:
+    mark = moved_mark(organization.id)
+    marked = [
+        Copy(name, server).words for server in (source, target) for name in await databases_marked(server.dsn, mark)
+    ]
+    said = f", but {' and '.join(sorted(marked))}" if marked else ""
+    return OperatorError(
+        f"there is no database {organization.database_name} on {source.name}{said}",
+        remedy="is the master from before a move? docs/operations.md, A master from before a move",
+    )
 
 
 async def _name_now(move: Move) -> str:
@@ -179,15 +232,7 @@ async def _name_now(move: Move) -> str:
     return found[0]
 
 
-async def _drop_copies(move: Move, recorded: Figures) -> None:
-    """What attempts have left on the target: a database without tables, or a whole copy. What holds something else has
-    been written to, such as where the master was restored to a moment before the end of this move: it stays."""
+async def _drop_copies(move: Move) -> None:
+    """What attempts have left on the target."""
     for name in sorted(set(map(move.made_by, move.tokens)) & await databases(move.target.dsn)):
-        async with long_connection(dsn_for(move.target.dsn, name)) as conn, conn.transaction():
-            found = await table_figures(conn)
-        if found and differences(recorded, found):
-            raise OperatorError(
-                f"the database {name} on {move.target.name} is no unfinished copy: it has been written to",
-                remedy="look what it holds; rename or drop it there, then say it again",
-            )
-        await drop(move.target.dsn, name)
+        await drop_copy(Copy(name, move.target), move.organization.id)

@@ -10,27 +10,37 @@ Killed before 5 the client waits, held, and the same words go on; a fault before
 the new database serves. What was written was committed before 3 and is in the copy, or it was refused.
 """
 
-import asyncio
 import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import psycopg
 
 from draggonnb_pipelines.domain.organizations import Organization
 from draggonnb_pipelines.errors import DraggonnbError, OperatorError
-from draggonnb_pipelines.resources.migrations import drop_tenant_database
+from draggonnb_pipelines.resources.database_names import drop_tenant_database
 from draggonnb_pipelines.resources.postgres import Connection
 from draggonnb_pipelines.resources.stack import Stack
 from draggonnb_pipelines.resources.table_figures import Figures, row_count
 from draggonnb_pipelines.workflows.operations.backup_sources import alone
 from draggonnb_pipelines.workflows.operations.backups import words
-from draggonnb_pipelines.workflows.operations.client_copies import Copy
-from draggonnb_pipelines.workflows.operations.move_steps import Move, check_ways, copy, fence, unfence, wait_for_work
-from draggonnb_pipelines.workflows.placement import ORGANIZATIONS, PLACEMENT, Server, server_of
+from draggonnb_pipelines.workflows.operations.client_copies import Copy, names_on
+from draggonnb_pipelines.workflows.operations.move_steps import (
+    CopyWasUsed,
+    Move,
+    check_ways,
+    copy,
+    drop_copy,
+    drop_files,
+    fence,
+    made_by,
+    unfence,
+    wait_for_work,
+)
+from draggonnb_pipelines.workflows.placement import ORGANIZATIONS, PLACEMENT, Server, all_servers, server_of
 from draggonnb_pipelines.workflows.publishing.agenda import note_due
 
 PATIENCE_SECONDS = 60.0
@@ -69,10 +79,11 @@ async def move_tenant(
 
     Raises:
         OperatorError: it cannot be moved (the words say why), or was taken back after a fault and serves on where it
-            was.
+            was; or it could not be taken back, and is not served.
         BackupFault, TenantUnavailable: likewise.
+        CopyWasUsed: to give it up could serve a database that is older than another one; it is not served.
     """
-    async with alone(stack, slug):
+    async with alone(stack.master, slug):
         organization = await _movable(stack, slug)
         async with stack.master.connection() as conn:
             place = await ORGANIZATIONS.place_of(conn, id=organization.id)
@@ -103,26 +114,42 @@ async def drop_left_behind(stack: Stack, slug: str, *, by: str) -> list[str]:
 
     Raises:
         OperatorError: no such client, nothing was left, or a server does not answer.
+        CopyWasUsed: what a move made that was given up has been written to; it stays.
     """
-    async with alone(stack, slug):
+    async with alone(stack.master, slug):
         organization = await _organization(stack, slug)
-        async with stack.master.connection() as conn:
-            left = [row async for row in PLACEMENT.left_behind(conn, organization_id=organization.id)]
-            servers = [
-                await server_of(conn, stack.vault, row["from_server"], masters_dsn=stack.master.dsn) for row in left
-            ]
+        left = await _left_behind(stack, organization)
         if not left:
             raise OperatorError(f"no move of {slug} has left a database behind", remedy="there is nothing to drop")
-        copies = [Copy(row["kept_name"], server) for row, server in zip(left, servers, strict=True)]
-        for row, kept in zip(left, copies, strict=True):
+        for kept, move_id in left:
             metadata = {"database": kept.name, "server": kept.server.name}
             async with stack.master.connection() as conn:
                 await _audit(conn, by, "organization.old_drop_begun", organization, metadata)
-            await asyncio.to_thread(drop_tenant_database, kept.server.dsn, kept.name, organization.id)
+            if move_id is None:
+                await drop_copy(kept, organization.id)
+            else:
+                await drop_tenant_database(kept.server.dsn, kept.name, organization.id)
             async with stack.master.connection() as conn, conn.transaction():
-                await PLACEMENT.old_dropped(conn, id=row["id"])
+                await PLACEMENT.old_dropped(conn, id=move_id)
                 await _audit(conn, by, "organization.old_dropped", organization, metadata)
-    return [kept.words for kept in copies]
+    return [kept.words for kept, _ in left]
+
+
+async def _left_behind(stack: Stack, organization: Organization) -> list[tuple[Copy, UUID | None]]:
+    """The old database of each move, with the move; and what moves have made that were given up, as far as it is there.
+    A server that is not in the list any more has gone with what was on it."""
+    async with stack.master.connection() as conn:
+        rows = [row async for row in PLACEMENT.left_behind(conn, organization_id=organization.id)]
+    servers = {server.name: server for server in await all_servers(stack.master, stack.vault)}
+    found: list[tuple[Copy, UUID | None]] = []
+    for row in rows:
+        server = servers.get(row["server"])
+        if server is not None and row["kept_name"] is not None:
+            found.append((Copy(row["kept_name"], server), row["id"]))
+        elif server is not None:
+            made = {made_by(row["database_name"], token) for token in row["tokens"]}
+            found += [(Copy(name, server), None) for name in sorted(made & await names_on(server))]
+    return found
 
 
 async def _movable(stack: Stack, slug: str) -> Organization:
@@ -147,6 +174,8 @@ async def _organization(stack: Stack, slug: str) -> Organization:
 async def _begin(stack: Stack, organization: Organization, source: Server, target: Server, *, by: str) -> Move:
     """From its commit on the client is held."""
     async with stack.master.connection() as conn, conn.transaction():
+        # Nobody takes it out of the list before the move is known.
+        await server_of(conn, stack.vault, target.name, masters_dsn=stack.master.dsn, until_commit=True)
         row = await PLACEMENT.begin_move(
             conn, organization_id=organization.id, to_server=target.name, token=_token(), requested_by=by
         )
@@ -177,13 +206,19 @@ async def _carry_over(
     figures = await copy(stack, move, on_bytes)
     on_step("switching")
     async with stack.master.connection() as conn, conn.transaction():
+        # Its DSN as it is now. Who changes it from here on waits, and then finds this client there.
+        target = await server_of(conn, stack.vault, move.target.name, masters_dsn=stack.master.dsn, until_commit=True)
+        if move.new_name not in await names_on(target):
+            raise OperatorError(
+                f"{target.name} has no {move.new_name}: it is another cluster now", remedy="say it again"
+            )
         switched = await PLACEMENT.switch(
             conn,
             id=move.id,
             token=move.token,
             kept_name=move.kept_name,
             database_name=move.new_name,
-            dsn_sealed=move.target.sealed_for(move.organization.id, stack.vault),
+            dsn_sealed=target.sealed_for(move.organization.id, stack.vault),
             row_count=row_count(figures),
         )
         if switched is None:
@@ -212,9 +247,11 @@ async def _take_back(stack: Stack, move: Move, error: BaseException, *, by: str)
         await _go_back(stack, move, why, by=by)
     except (DraggonnbError, psycopg.Error) as fault:
         slug = move.organization.slug
+        again = f"say it again, or give it up: draggonnb tenant move {slug} --to {move.source.name}"
+        said = fault.message if isinstance(fault, CopyWasUsed) else words(fault)
         raise OperatorError(
-            f"the move of {slug} failed ({why}) and could not be taken back ({words(fault)}): it is not served",
-            remedy=f"say it again, or give it up: draggonnb tenant move {slug} --to {move.source.name}",
+            f"the move of {slug} failed ({why}) and could not be taken back ({said}): it is held and not served",
+            remedy=fault.remedy if isinstance(fault, CopyWasUsed) else again,
         ) from error
 
 
@@ -225,6 +262,7 @@ async def _go_back(stack: Stack, move: Move, why: str, *, by: str) -> bool:
     if tokens is None:
         return False
     move = replace(move, tokens=tokens)
+    await drop_files(stack, move)
     await unfence(move)
     async with stack.master.connection() as conn, conn.transaction():
         if await PLACEMENT.abandon(conn, id=move.id, token=move.token, error=why) is None:

@@ -87,7 +87,7 @@ async def restore_tenant(
         SealBroken: its keys are not here.
     """
     began = time.monotonic()
-    async with alone(stack, slug):
+    async with alone(stack.master, slug):
         [source] = await sources(stack, [slug], with_master=False)
         organization = source.organization
         assert organization is not None
@@ -120,20 +120,16 @@ async def fill(
     taken: Taken,
     name: str,
     *,
-    server_dsn: str | None = None,
+    server_dsn: str,
     on_bytes: Callable[[int], None] | None = None,
 ) -> Figures:
-    """Make a database out of a backup (one of that name is dropped first) and compare it with what the backup says;
-    returns its figures.
-
-    Args:
-        server_dsn: where; None is the master's own server.
+    """Make a database on that server out of a backup (one of that name is dropped first) and compare it with what the
+    backup says; returns its figures.
 
     Raises:
         BackupFault: as `restore_tenant`; the database is dropped again.
         SealBroken: likewise.
     """
-    server_dsn = server_dsn or stack.master.dsn
     path = await asyncio.to_thread(sound_file, folder_of(stack.settings), taken)
     key = file_key(stack.vault, organization, path)
     is_hosted = organization is not None and organization.is_hosted
@@ -177,7 +173,7 @@ async def drop_old(stack: Stack, slug: str, *, by: str) -> str:
     Raises:
         OperatorError: no such client, or nothing was put aside.
     """
-    async with alone(stack, slug):
+    async with alone(stack.master, slug):
         [source] = await sources(stack, [slug], with_master=False)
         assert source.organization is not None
         kept_as, its_server = source.database + KEPT, stack.tenants.server_dsn(source.organization)

@@ -148,7 +148,7 @@ async def _restore_client(stack: Stack, organization: Organization, taken: Taken
         its_server = stack.tenants.server_dsn(organization)
         if name in await databases(its_server):
             return BackedUp(organization.slug, taken.file_name, taken.size_bytes, row_count(taken.tables))
-        async with alone(stack, organization.slug):
+        async with alone(stack.master, organization.slug):
             figures = await fill(stack, organization, taken, name + FRESH, server_dsn=its_server)
             await put_in_place(stack, organization, taken, by=by, replaces_old=False)
     except (DraggonnbError, psycopg.Error) as error:

@@ -15,7 +15,7 @@ from psycopg.types.json import Jsonb
 
 from draggonnb_pipelines.domain.organizations import Organization
 from draggonnb_pipelines.errors import DraggonnbError, NeedsReview, OperatorError
-from draggonnb_pipelines.resources.migrations import drop_tenant_database
+from draggonnb_pipelines.resources.database_names import drop_tenant_database
 from draggonnb_pipelines.resources.postgres import Connection
 from draggonnb_pipelines.resources.stack import Stack
 from draggonnb_pipelines.sql import load_queries
@@ -40,7 +40,7 @@ async def erase(stack: Stack, slug: str, *, by: str) -> dict[str, Any]:
     key, what the master database knows of persons, and the certificate  5. the certificate's files
 
     Raises:
-        OperatorError: it is not leaving, or may still stay; or a backup or restore of it is at work.
+        OperatorError: it is not leaving, or may still stay; or a backup, restore or move of it is at work.
         NotYet, NeedsReview, VendorError: as `remove_stack`; repeat it.
     """
     ledger = await ledger_of(stack, slug)
@@ -91,13 +91,15 @@ async def _erase(stack: Stack, ledger: Ledger, row: dict[str, Any], *, by: str) 
 
 async def _drop_databases(stack: Stack, organization: Organization) -> list[str]:
     """Its own, and what restores and moves have left of it: a copy would survive the erasure in the clear."""
-    async with alone(stack, organization.slug):
+    async with alone(stack.master, organization.slug):
         await refuse_moving(stack.master, organization)
+        async with stack.master.connection() as conn:  # it may have been moved while the vendors were asked
+            organization = Organization(**await ORGANIZATIONS.organization_of_id(conn, id=organization.id))
         its_server = stack.tenants.server_dsn(organization)
         doomed = [(organization.database_name, its_server)] if organization.database_name else []
         copies = await copies_of(stack, organization)
         for name, server_dsn in [*doomed, *((copy.name, copy.server.dsn) for copy in copies)]:
-            await asyncio.to_thread(drop_tenant_database, server_dsn, name, organization.id)
+            await drop_tenant_database(server_dsn, name, organization.id)
     return [*(name for name, _ in doomed), *(copy.words for copy in copies)]
 
 

@@ -18,7 +18,7 @@ from uuid import UUID
 
 import psycopg
 
-from draggonnb_pipelines.resources.postgres import CONNECT_TIMEOUT_SECONDS, KEEPALIVES, MasterDb
+from draggonnb_pipelines.resources.postgres import CONNECT_TIMEOUT_SECONDS, KEEPALIVES, SERVER_KEEPALIVES, MasterDb
 from draggonnb_pipelines.sql import load_queries
 
 AGENDA = load_queries("agenda")
@@ -65,7 +65,11 @@ async def showing_life(master: MasterDb, run_id: str) -> AsyncIterator[None]:
 
 async def _locked(master: MasterDb, run_id: str) -> psycopg.AsyncConnection:
     conn = await psycopg.AsyncConnection.connect(
-        master.dsn, autocommit=True, connect_timeout=CONNECT_TIMEOUT_SECONDS, **KEEPALIVES
+        master.dsn,
+        autocommit=True,
+        connect_timeout=CONNECT_TIMEOUT_SECONDS,
+        options=SERVER_KEEPALIVES,
+        **KEEPALIVES,
     )
     try:
         await conn.execute("select pg_advisory_lock_shared(hashtextextended(%s, 17))", (run_id,))

@@ -35,6 +35,7 @@ class ClientRun:
         has_joined: it became due while the run was at work.
         has_approved: it may have approved posts that are not on the queue.
         is_in_line: it waits for a turn or has one; else the agenda may be told when it is due next.
+        is_held: it is being moved to another server, which waits for what is in hand.
     """
 
     organization: Organization
@@ -45,6 +46,7 @@ class ClientRun:
     next_due_at: datetime | None = None
     has_approved: bool = True
     is_in_line: bool = True
+    is_held: bool = False
     was_begun: bool = False
     was_looked_into: bool = False
     is_settled: bool = False
@@ -63,7 +65,7 @@ class Line:
 
     Args:
         turn: serves a client; returns in how many seconds it wants another turn, None where it is done. Raises nothing.
-        newcomers: who is due by now and does not stand in the line; None where nobody may join.
+        newcomers: who is due by now, does not stand in the line and may join it.
         hand_over: lets the next run start, if this one is still at work shortly before its time is over.
         workers: how many clients are served at once.
     """
@@ -72,8 +74,8 @@ class Line:
         self,
         turn: Callable[[ClientRun], Awaitable[float | None]],
         *,
-        newcomers: Callable[[], Awaitable[Sequence[ClientRun]]] | None = None,
-        hand_over: Callable[[], Awaitable[None]] | None = None,
+        newcomers: Callable[[], Awaitable[Sequence[ClientRun]]],
+        hand_over: Callable[[], Awaitable[None]],
         workers: int,
     ) -> None:
         self._turn = turn
@@ -89,8 +91,7 @@ class Line:
         for client in clients:
             self._waiting.put_nowait(client)
         tasks = [asyncio.create_task(self._serve()) for _ in range(self._workers)]
-        if self._newcomers:
-            tasks.append(asyncio.create_task(self._let_join(self._newcomers)))
+        tasks.append(asyncio.create_task(self._let_join()))
         try:
             await self._waiting.join()
         finally:
@@ -112,7 +113,7 @@ class Line:
         self._waiting.put_nowait(client)
         self._waiting.task_done()
 
-    async def _let_join(self, newcomers: Callable[[], Awaitable[Sequence[ClientRun]]]) -> None:
+    async def _let_join(self) -> None:
         hand_over = self._hand_over
         while time.monotonic() + JOIN_SECONDS < self._ends:
             await asyncio.sleep(JOIN_SECONDS)
@@ -120,7 +121,7 @@ class Line:
                 if hand_over and time.monotonic() > self._ends - HAND_OVER_SECONDS:
                     await hand_over()
                     hand_over = None
-                for client in await newcomers():
+                for client in await self._newcomers():
                     self._waiting.put_nowait(client)
             except psycopg.Error as error:
                 log.warning("nobody joins the line for now: %s", type(error).__name__)

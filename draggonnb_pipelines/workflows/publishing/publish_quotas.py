@@ -75,11 +75,11 @@ class Quotas:
 
     async def save(self, master: MasterDb) -> None:
         """Keep for other runs what this one has learned since the last time. What it was told of stays with those who
-        told: a stop that somebody has lifted meanwhile must not come back."""
-        changed, self._changed = self._changed, {}
-        stopped, self._newly_stopped = self._newly_stopped, {}
+        told: a stop that somebody has lifted meanwhile must not come back. What was not stored, or was noted anew
+        since, is kept for the next time.
+        """
         async with master.connection() as conn:
-            for vendor, limits in changed.items():
+            for vendor, limits in list(self._changed.items()):
                 await AGENDA.note_quota(
                     conn,
                     vendor=vendor,
@@ -87,16 +87,22 @@ class Quotas:
                     used_percent=limits.app_percent,
                     resume_at=self.resume_at.get(vendor),
                 )
-            for vendor, reason in stopped.items():
+                if self._changed[vendor] is limits:
+                    del self._changed[vendor]
+            for vendor, reason in list(self._newly_stopped.items()):
                 await AGENDA.stop_vendor(conn, vendor=vendor, reason=reason)
+                if self._newly_stopped[vendor] is reason:
+                    del self._newly_stopped[vendor]
 
     async def learn(self, master: MasterDb) -> None:
-        """Take in what other runs have kept; what this one has not saved yet must be saved before."""
+        """Take in what other runs have kept; what this one has noted and not saved yet is newer and stays."""
         async with master.connection() as conn:
             rows = [row async for row in AGENDA.app_quotas(conn)]
-        self.remaining |= {row["vendor"]: row["remaining"] for row in rows if row["remaining"] is not None}
-        self.resume_at |= {row["vendor"]: row["resume_at"] for row in rows if row["resume_at"] is not None}
-        self.stopped = {row["vendor"]: row["stopped_reason"] for row in rows if row["stopped_reason"] is not None}
+        told = [row for row in rows if row["vendor"] not in self._changed]
+        self.remaining |= {row["vendor"]: row["remaining"] for row in told if row["remaining"] is not None}
+        self.resume_at |= {row["vendor"]: row["resume_at"] for row in told if row["resume_at"] is not None}
+        stopped = {row["vendor"]: row["stopped_reason"] for row in rows if row["stopped_reason"] is not None}
+        self.stopped = stopped | self._newly_stopped
 
     async def exchange(self, master: MasterDb) -> None:
         """Tell the runs of other processes what this one has learned, and learn from them."""

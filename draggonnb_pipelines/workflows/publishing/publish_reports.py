@@ -44,9 +44,7 @@ async def report_published(
     permits = asyncio.Semaphore(REPORTS_AT_ONCE)
 
     async def of_key(key: PartitionKey) -> tuple[PartitionKey, KeyReport | str]:
-        client = by_slug.get(key.slug)
-        if client is None:
-            return key, "the organization is not active"
+        client = by_slug[key.slug]
         if client.problem:
             return key, client.problem
         async with permits:
@@ -58,9 +56,11 @@ async def report_published(
                 log.exception("%s: the report broke", key.slug)
                 return key, reason_of(error)
 
-    found = await asyncio.gather(*map(of_key, [*keys, *newcomers]))
+    served = [key for key in keys if key.slug in by_slug]
+    found = await asyncio.gather(*map(of_key, [*served, *newcomers]))
     return StepReport(
         newcomers=frozenset(newcomers),
+        waiting=dict.fromkeys([key for key in keys if key.slug not in by_slug], "not active, or being moved"),
         done={key: report for key, report in found if isinstance(report, KeyReport)},
         failed={key: reason for key, reason in found if isinstance(reason, str)},
     )

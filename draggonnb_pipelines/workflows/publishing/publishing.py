@@ -105,7 +105,8 @@ async def publish_due(
     """
     async with showing_life(stack.master, run_id):
         async with stack.master.connection() as conn:
-            await AGENDA.take_shard(conn, shard=shard, run_id=run_id)
+            if others_join:  # else its sensor goes on to start a run for whoever is not among the chosen
+                await AGENDA.take_shard(conn, shard=shard, run_id=run_id)
             rows = AGENDA.agenda_of(conn, slugs=list(slugs), shards=1, shard=0)
             clients = {row["slug"]: _client(row) async for row in rows}
         quotas = await load_quotas(stack.master, clients=len(clients))
@@ -113,7 +114,7 @@ async def publish_due(
         await note_measuring(stack.master, [client.organization.id for client in clients.values()], stack.now())
         line = Line(
             lambda client: _try_turn(stack, run_id, client, quotas),
-            newcomers=(lambda: _newcomers(stack, shard, clients, quotas)) if others_join else None,
+            newcomers=lambda: _newcomers(stack, shard, clients, quotas, others_join=others_join),
             hand_over=lambda: _leave_shard(stack, shard, run_id),
             workers=stack.settings.publish_clients_at_once,
         )
@@ -133,11 +134,19 @@ async def _leave_shard(stack: Stack, shard: int, run_id: str) -> None:
         await AGENDA.leave_shard(conn, shard=shard, run_id=run_id)
 
 
-async def _newcomers(stack: Stack, shard: int, clients: dict[str, ClientRun], quotas: Quotas) -> list[ClientRun]:
-    """Who is due by the agenda and has no turn coming; with what other runs have learned of the quotas meanwhile."""
+async def _newcomers(
+    stack: Stack, shard: int, clients: dict[str, ClientRun], quotas: Quotas, *, others_join: bool
+) -> list[ClientRun]:
+    """Who is due by the agenda and has no turn coming; with what has become known meanwhile: what other runs learned of
+    the quotas, and who is being moved to another server."""
     await _settle_agenda(stack, [client for client in clients.values() if not client.is_in_line])
     await quotas.exchange(stack.master)
     async with stack.master.connection() as conn:
+        held = {row["slug"] async for row in AGENDA.held_organizations(conn)}
+        for slug, client in clients.items():
+            client.is_held = slug in held
+        if not others_join:
+            return []
         place = {"shards": stack.settings.shards, "shard": shard, "row_limit": CLIENTS_A_RUN}
         rows = AGENDA.due_organizations(conn, **place, ahead_seconds=stack.settings.publish_ahead_seconds)
         due = [_client(row, has_joined=True) async for row in rows]
@@ -173,6 +182,9 @@ async def _try_turn(stack: Stack, run_id: str, client: ClientRun, quotas: Quotas
 async def _turn(stack: Stack, run_id: str, client: ClientRun, quotas: Quotas) -> float | None:
     """Chunks of one client for as long as a turn lasts (its connection is open and warm), then what is unknown or to be
     taken back. Returns in how many seconds it wants another turn; None: it is done in this run."""
+    if client.is_held:
+        client.was_looked_into = False  # as the agenda has it, it is due: the run after its move begins with it
+        return None
     ends, claimed, published = time.monotonic() + TURN_SECONDS, 0, 0
     if client.has_approved:
         made = await enqueue_ready(stack, client.organization, most=POSTS_AT_ONCE)

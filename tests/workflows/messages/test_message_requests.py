@@ -10,14 +10,16 @@ import pytest
 from psycopg.sql import SQL, Identifier
 
 from draggonnb_pipelines.domain.inbox import parsed_context
-from draggonnb_pipelines.domain.message_requests import read_message
+from draggonnb_pipelines.domain.message_requests import TOPIC, read_message
 from draggonnb_pipelines.domain.organizations import Organization
 from draggonnb_pipelines.resources.stack import Stack
 from draggonnb_pipelines.workflows.messages import message_requests
 from draggonnb_pipelines.workflows.messages.message_requests import Delivered, deliver_requests
+from draggonnb_pipelines.workflows.messages.message_statuses import INBOX
 from tests.sandbox_process import Sandbox
 from tests.workflows.conftest import World
 from tests.workflows.lead_work import count, master_rows, tenant_rows
+from tests.workflows.move_work import held
 from tests.workflows.post_reviews import APPROVER, EDITOR, OWNER, mailed
 
 CONTACT = "thandi@buyer.example"
@@ -54,6 +56,13 @@ async def store(stack: Stack, organization: Organization, parsed: bytes) -> UUID
 async def states(stack: Stack) -> list[tuple[str, str | None]]:
     rows = await master_rows(stack, "select state, last_error from inbox order by received_at")
     return [(row["state"], row["last_error"]) for row in rows]
+
+
+async def waiting(stack: Stack, *, active_only: bool) -> list[UUID]:
+    """As the sensors see it."""
+    async with stack.master.connection() as conn:
+        rows = INBOX.organizations_waiting(conn, topic=TOPIC, before=stack.now(), active_only=active_only)
+        return [row["organization_id"] async for row in rows]
 
 
 async def contact(stack: Stack, organization: Organization, email: str, *, agrees: bool | None = None) -> UUID:
@@ -112,6 +121,42 @@ async def test_who_asks_for_many_messages_and_who_asks_for_one_take_turns(
     rows = await master_rows(stack, "select organization_id from inbox where state = 'done' order by finished_at")
     # In the first turn, whatever the order within it.
     assert outsider.id in [row["organization_id"] for row in rows[:3]]
+
+
+async def test_a_run_ends_though_more_is_asked_for_and_the_next_one_goes_on(
+    stack: Stack, agency: Organization, outsider: Organization, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(message_requests, "TURN_ROWS", 2)
+    monkeypatch.setattr(message_requests, "RUN_SECONDS", 0.0)
+    for number in range(5):
+        await ask(stack, agency, title=f"The beans run out, {number}")
+    await ask(stack, outsider)
+
+    turns = [await deliver_requests(stack) for _ in range(4)]
+
+    assert turns == [Delivered(told=3), Delivered(told=2), Delivered(told=1), Delivered()]
+    assert await states(stack) == [("done", None)] * 6
+
+
+async def test_who_is_about_to_be_moved_and_who_is_suspended_wait_and_nobody_else(
+    stack: Stack, sandbox: Sandbox, agency: Organization, outsider: Organization
+) -> None:
+    await ask(stack, agency)
+    async with held(stack, agency):
+        assert await deliver_requests(stack) == Delivered()
+        assert await waiting(stack, active_only=False) == []
+
+    await master_rows(stack, "update organizations set status = 'suspended' where id = %s returning id", agency.id)
+    try:
+        await ask(stack, outsider)
+        assert await deliver_requests(stack) == Delivered(told=1)
+        assert await waiting(stack, active_only=True) == []
+        assert await waiting(stack, active_only=False) == [agency.id]
+    finally:
+        await master_rows(stack, "update organizations set status = 'active' where id = %s returning id", agency.id)
+    assert await states(stack) == [("received", None), ("done", None)]
+    assert await deliver_requests(stack) == Delivered(told=1)
+    assert mailed(sandbox) == [(OWNER, "The beans run out"), ("sales@outsider.example", "The beans run out")]
 
 
 async def test_strangers_are_not_written_to_and_the_row_says_which_and_can_be_replayed(

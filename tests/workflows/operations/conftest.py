@@ -13,7 +13,7 @@ from draggonnb_pipelines.resources.database_names import databases, drop
 from draggonnb_pipelines.resources.migrations import TEMPLATE_PREFIX
 from draggonnb_pipelines.resources.stack import Stack, open_stack
 from draggonnb_pipelines.workflows.operations.restores import FRESH, KEPT
-from draggonnb_pipelines.workflows.placement import put_server
+from draggonnb_pipelines.workflows.server_list import put_server
 from tests.conftest import MakeOrganization
 from tests.sandbox_process import Sandbox
 from tests.servers import hasty_server

@@ -11,9 +11,11 @@ from draggonnb_pipelines.resources.sealed_files import SealedReader, sha256_of
 from draggonnb_pipelines.resources.stack import Stack
 from draggonnb_pipelines.resources.vault import SealBroken
 from draggonnb_pipelines.workflows.operations.backup_manifest import NAME, read_manifest
-from draggonnb_pipelines.workflows.operations.backup_sources import BACKUPS, alone, file_key, folder_of
-from draggonnb_pipelines.workflows.operations.backups import back_up_all, delete_expired, verify
+from draggonnb_pipelines.workflows.operations.backup_sources import BACKUPS, alone, file_key, folder_of, sources
+from draggonnb_pipelines.workflows.operations.backups import back_up, back_up_all, delete_expired, verify
+from draggonnb_pipelines.workflows.operations.moves import move_tenant
 from tests.workflows.backup_work import BY, add_people, at, file_of, files, master_actions, rows
+from tests.workflows.move_work import SECOND, place
 
 STATES = """
 select coalesce(o.slug, 'master') as slug, b.state, b.error from backups b left join organizations o
@@ -79,15 +81,39 @@ async def test_one_client_that_is_away_never_stops_the_others(
     assert [name.partition("-2")[0] for name in files(backup_stack)] == ["kloof-coffee", "master"]
 
 
+async def test_who_is_moved_while_the_nights_backup_runs_is_backed_up_where_it_is_by_then(
+    move_stack: Stack, client: Organization
+):
+    add_people(move_stack, client, "Thandi")
+    [before] = await sources(move_stack, ["kloof-coffee"], with_master=False)
+    await move_tenant(move_stack, client.slug, SECOND, by=BY)
+    moved = await place(move_stack, client.slug)
+
+    done = await back_up(move_stack, before)
+
+    assert done.fault is None
+    [row] = rows(move_stack.master.dsn, "select state, database_name from backups")
+    assert row == {"state": "done", "database_name": moved.database_name}
+    assert [one.fault for one in await verify(move_stack, ["kloof-coffee"])] == [None]
+
+
 async def test_a_second_backup_of_the_same_database_at_once_is_refused_and_writes_nothing(
     backup_stack: Stack, client: Organization
 ):
-    async with alone(backup_stack, "kloof-coffee"):
+    async with alone(backup_stack.master, "kloof-coffee"):
         [done] = await back_up_all(backup_stack, ["kloof-coffee"], with_master=False, by=BY)
 
-    assert str(done.fault).startswith("a backup or restore of kloof-coffee is at work")
+    assert str(done.fault).startswith("a backup, restore or move of kloof-coffee is at work")
     assert files(backup_stack) == []
     assert rows(backup_stack.master.dsn, STATES) == []
+
+
+async def test_what_one_has_let_go_another_one_can_have_at_once(backup_stack: Stack, client: Organization):
+    for _ in range(20):
+        async with alone(backup_stack.master, client.slug):
+            with pytest.raises(OperatorError, match="of kloof-coffee is at work"):
+                async with alone(backup_stack.master, client.slug):
+                    pass
 
 
 async def test_what_a_killed_backup_left_running_is_called_cut_off_by_the_next_one(

@@ -4,10 +4,14 @@ from datetime import timedelta
 
 from draggonnb_pipelines.domain.organizations import Organization
 from draggonnb_pipelines.resources.database_names import create_empty, databases
+from draggonnb_pipelines.resources.postgres import dsn_for
 from draggonnb_pipelines.resources.stack import Stack
 from draggonnb_pipelines.workflows.operations.backups import back_up_all
 from draggonnb_pipelines.workflows.operations.drills import PREFIX, drawn, drill, stale
+from draggonnb_pipelines.workflows.operations.moves import move_tenant
+from tests.servers import database_down
 from tests.workflows.backup_work import BY, add_people, at, dsn_of, figures, file_of, people
+from tests.workflows.move_work import SECOND
 
 
 async def test_every_backup_comes_back_equal_and_nothing_is_left(
@@ -51,6 +55,24 @@ async def test_what_a_killed_drill_left_is_dropped_by_the_next_one(backup_stack:
     await drill(backup_stack, clients=0)
 
     assert f"{PREFIX}left" not in await databases(backup_stack.master.dsn)
+
+
+async def test_a_moved_client_is_drilled_on_its_own_server_and_nothing_is_left_there(
+    move_stack: Stack, client: Organization, second_dsn: str
+):
+    await move_tenant(move_stack, client.slug, SECOND, by=BY)
+    await back_up_all(move_stack, by=BY)
+    await create_empty(second_dsn, f"{PREFIX}left")
+
+    done = await drill(move_stack)
+    with database_down(dsn_for(second_dsn, "template1"), dsn_for(second_dsn, "postgres")):
+        away = {one.name: one.fault for one in await drill(move_stack)}
+
+    assert [(one.name, one.fault) for one in done] == [("master", None), ("kloof-coffee", None)]
+    assert [name for name in await databases(second_dsn) if name.startswith(PREFIX)] == []
+    assert away["master"] is None
+    assert "not currently accepting connections" in str(away["kloof-coffee"])
+    assert [name for name in await databases(move_stack.master.dsn) if name.startswith(PREFIX)] == []
 
 
 async def test_a_database_without_a_backup_of_the_last_day_is_stale(

@@ -116,14 +116,14 @@ async def test_a_killed_move_is_said_again_and_ends_with_every_row_on_the_new_se
     assert await figures(move_stack.tenants.dsn(bystander)) == others
 
 
-@pytest.mark.parametrize("step", STEPS[1:-1])
+@pytest.mark.parametrize(("step", "seconds"), [*((step, None) for step in STEPS[1:-1]), ("copying", 0.2)])
 async def test_a_killed_move_is_given_up_and_the_client_serves_on_where_it_was(
-    move_stack: Stack, client: Organization, second_dsn: str, step: str
+    move_stack: Stack, client: Organization, second_dsn: str, step: str, seconds: float | None
 ) -> None:
     add_people(move_stack, client, "Thandi")
     before = await databases(second_dsn)
 
-    await asyncio.to_thread(_kill_before, move_stack, step, None)
+    await asyncio.to_thread(_kill_before, move_stack, step, seconds)
     [held] = rows(move_stack.master.dsn, "select held_since is not null as is_held from organizations")
     await say_again(move_stack, "master")
 
@@ -131,6 +131,7 @@ async def test_a_killed_move_is_given_up_and_the_client_serves_on_where_it_was(
     assert await place(move_stack, client.slug) == client
     assert rows(move_stack.tenants.dsn(client), NAMES) == [{"name": "Thandi"}]
     assert await databases(second_dsn) == before
+    assert list((move_stack.settings.state_dir / "moves").glob("*")) == []
     assert rows(move_stack.master.dsn, "select slug from organizations where held_since is not null") == []
     await write_contact(move_stack, client.slug, "Zanele")
     assert rows(move_stack.tenants.dsn(client), NAMES) == [{"name": "Thandi"}, {"name": "Zanele"}]
@@ -140,9 +141,9 @@ async def test_of_two_moves_at_once_one_is_refused(move_stack: Stack, client: Or
     with moving(move_stack) as worker:
         await asyncio.to_thread(worker.go_to, "copying")
 
-        with pytest.raises(OperatorError, match="a backup or restore of kloof-coffee is at work"):
+        with pytest.raises(OperatorError, match="a backup, restore or move of kloof-coffee is at work"):
             await move_tenant(move_stack, client.slug, SECOND, by=BY)
-        with pytest.raises(OperatorError, match="a backup or restore of kloof-coffee is at work"):
+        with pytest.raises(OperatorError, match="a backup, restore or move of kloof-coffee is at work"):
             await move_tenant(move_stack, client.slug, "master", by=BY)
 
         worker.go_on()

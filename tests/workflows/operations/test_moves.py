@@ -17,7 +17,7 @@ from draggonnb_pipelines.workflows.operations.client_copies import copies_of
 from draggonnb_pipelines.workflows.operations.moves import drop_left_behind, move_tenant
 from draggonnb_pipelines.workflows.operations.restores import drop_old, restore_tenant
 from draggonnb_pipelines.workflows.organizations import NewOrganization, create_organization
-from draggonnb_pipelines.workflows.placement import open_server, put_server
+from draggonnb_pipelines.workflows.server_list import open_server, put_server
 from tests.servers import database_down
 from tests.workflows.backup_work import BY, add_people, figures, master_actions, rows
 from tests.workflows.move_work import SECOND, on_second, place, write_contact
@@ -268,29 +268,3 @@ async def test_a_server_is_in_the_list_once_and_a_new_dsn_reaches_its_clients_to
     assert "other_login" in move_stack.tenants.dsn(new)
     assert "other_login" not in move_stack.tenants.dsn(old)
     assert master_actions(move_stack, "server.") == ["server.added", "server.dsn_changed"]
-
-
-async def test_an_earlier_attempts_copy_that_was_written_to_is_never_dropped(
-    move_stack: Stack, client: Organization, second_dsn: str
-) -> None:
-    """As after a master that was restored to a moment before the end of a move."""
-    add_people(move_stack, client, "Thandi")
-    done = await move_tenant(move_stack, client.slug, SECOND, by=BY)
-    await write_contact(move_stack, client.slug, "Since the move")
-    assert done.kept_as is not None
-    rows(
-        move_stack.master.dsn,
-        "update tenant_moves set state = 'copying', ended_at = null, kept_name = null, row_count = null",
-    )
-    rows(
-        move_stack.master.dsn,
-        "update organizations set server = 'master', dsn_sealed = null, database_name = %s where id = %s",
-        client.database_name,
-        client.id,
-    )
-
-    with pytest.raises(OperatorError, match="is no unfinished copy: it has been written to"):
-        await move_tenant(move_stack, client.slug, SECOND, by=BY)
-
-    assert rows(dsn_for(second_dsn, done.database), NAMES) == [{"name": "Since the move"}, {"name": "Thandi"}]
-    assert await names_of(move_stack, client.slug) == ["Thandi"]

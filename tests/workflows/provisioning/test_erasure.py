@@ -11,8 +11,7 @@ import pytest
 
 from draggonnb_pipelines.domain.organizations import Organization
 from draggonnb_pipelines.errors import OperatorError, TenantUnavailable, VendorError
-from draggonnb_pipelines.resources.database_names import create_empty, drop
-from draggonnb_pipelines.resources.migrations import drop_tenant_database
+from draggonnb_pipelines.resources.database_names import create_empty, drop, drop_tenant_database
 from draggonnb_pipelines.resources.postgres import dsn_for
 from draggonnb_pipelines.workflows.operations.client_copies import mark_of
 from draggonnb_pipelines.workflows.provisioning.erasure import erase
@@ -212,16 +211,16 @@ async def test_a_silent_vendor_keeps_the_key_and_the_data_until_it_answers(
     await assert_erased(left, supabase_sandbox, postgres_dsn)
 
 
-def test_a_database_that_says_it_is_somebody_elses_is_not_dropped(
+async def test_a_database_that_says_it_is_somebody_elses_is_not_dropped(
     postgres_dsn: str, agency: Organization, outsider: Organization
 ):
     assert agency.database_name is not None
 
     with pytest.raises(OperatorError, match=f"belongs to organization {agency.id}"):
-        drop_tenant_database(postgres_dsn, agency.database_name, outsider.id)
+        await drop_tenant_database(postgres_dsn, agency.database_name, outsider.id)
 
     assert databases(postgres_dsn, agency.database_name) == 1
-    assert drop_tenant_database(postgres_dsn, "not_there", outsider.id) is False
+    assert await drop_tenant_database(postgres_dsn, "not_there", outsider.id) is False
 
 
 async def test_every_copy_of_its_database_goes_with_it_and_nobody_elses(left: Desk, master_dsn: str, postgres_dsn: str):

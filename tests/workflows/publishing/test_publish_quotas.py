@@ -1,14 +1,17 @@
 """What all clients share at a network: divided fairly, silence that is asked for is kept, a stop is for everybody."""
 
+import asyncio
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
+import psycopg
 import pytest
 
 from draggonnb_pipelines.domain.organizations import Organization
 from draggonnb_pipelines.domain.publishing import Limits, Platform
 from draggonnb_pipelines.errors import ErrorClass, VendorError
+from draggonnb_pipelines.resources.postgres import MasterDb
 from draggonnb_pipelines.resources.stack import Stack
 from draggonnb_pipelines.workflows.content.scheduling import enqueue_ready
 from draggonnb_pipelines.workflows.publishing.agenda import AGENDA
@@ -112,6 +115,46 @@ async def test_runs_at_the_same_time_learn_from_each_other_what_is_full_and_what
     for quotas in (first, second):
         await quotas.exchange(stack.master)
         assert quotas.open_platforms(uuid4(), now) == WITHOUT_X
+
+
+async def test_what_cannot_be_saved_is_kept_for_the_next_time(stack: Stack) -> None:
+    now = stack.now()
+    quotas = await load_quotas(stack.master, clients=1)
+    quotas.note(Platform.X, Limits(app_remaining=0, app_resets_at=now + timedelta(hours=2)), now)
+    quotas.stop(Platform.LINKEDIN, VendorError("linkedin", ErrorClass.CONFIG, "the version has ended"))
+    async with MasterDb(stack.master.dsn) as closed:
+        pass
+
+    with pytest.raises(psycopg.Error):
+        await quotas.exchange(closed)
+    await quotas.exchange(stack.master)
+
+    rows = await master_rows(stack, "select vendor, remaining, stopped_reason from app_quotas order by 1")
+    assert rows == [
+        {"vendor": "linkedin", "remaining": None, "stopped_reason": "linkedin: config: the version has ended"},
+        {"vendor": "x", "remaining": 0, "stopped_reason": None},
+    ]
+
+
+async def test_what_is_noted_while_the_others_are_asked_is_newer_than_what_they_say(stack: Stack) -> None:
+    now, client = stack.now(), uuid4()
+    quotas = await load_quotas(stack.master, clients=1)
+    async with stack.master.connection() as conn:
+        await AGENDA.note_quota(conn, vendor="x", remaining=5, used_percent=None, resume_at=now - timedelta(hours=1))
+        await conn.execute("begin; lock table app_quotas")
+        asking = asyncio.create_task(quotas.exchange(stack.master))
+        await asyncio.sleep(0.3)
+        quotas.note(Platform.X, Limits(app_remaining=0, app_resets_at=now + timedelta(hours=2)), now)
+        quotas.stop(Platform.LINKEDIN, VendorError("linkedin", ErrorClass.CONFIG, "the version has ended"))
+        await conn.execute("commit")
+    await asking
+
+    assert quotas.open_platforms(client, now) == [Platform.FACEBOOK, Platform.INSTAGRAM]
+    await quotas.exchange(stack.master)
+    assert (await load_quotas(stack.master, clients=1)).open_platforms(client, now) == [
+        Platform.FACEBOOK,
+        Platform.INSTAGRAM,
+    ]
 
 
 async def test_a_client_with_many_posts_sends_its_share_and_leaves_the_rest_to_the_others(

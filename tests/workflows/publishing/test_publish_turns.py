@@ -2,6 +2,7 @@
 
 import asyncio
 import dataclasses
+from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from uuid import uuid4
@@ -12,6 +13,7 @@ from draggonnb_pipelines.domain.organizations import Organization
 from draggonnb_pipelines.domain.publishing import Platform
 from draggonnb_pipelines.domain.reports import PartitionKey
 from draggonnb_pipelines.resources.stack import Stack
+from draggonnb_pipelines.sensors.publishing import shards_to_run
 from draggonnb_pipelines.workflows.content import scheduling
 from draggonnb_pipelines.workflows.content.content_reports import enqueue_approved
 from draggonnb_pipelines.workflows.content.scheduling import enqueue_ready
@@ -23,6 +25,7 @@ from draggonnb_pipelines.workflows.publishing.publish_reports import report_publ
 from draggonnb_pipelines.workflows.publishing.publishing import publish_due
 from tests.sandbox_process import Sandbox
 from tests.workflows.lead_work import tenant_rows
+from tests.workflows.move_work import held
 from tests.workflows.publish_work import approve, connect, publish, queue
 
 # In chunks of ten at half a second a call, the big one's posts keep a run busy for some five seconds.
@@ -180,19 +183,66 @@ async def test_who_was_noted_for_nothing_is_looked_into_once_and_not_reported(
     assert await queue(stack, outsider) == []
 
 
-async def test_nobody_joins_a_run_that_was_started_for_chosen_clients(
+async def test_nobody_joins_a_run_for_chosen_clients_and_nobody_waits_for_its_end(
     stack: Stack, big_one: Organization, outsider: Organization, sandbox: Sandbox
 ) -> None:
     await connect(stack, outsider, Platform.X)
     run = asyncio.create_task(publish_due(stack, str(uuid4()), [big_one.slug]))
-    await approve(stack, outsider, "Later.", platforms=("x",))
+    await asyncio.sleep(1.0)
+    await approve(stack, outsider, "Not by this run.", platforms=("x",))
     await enqueue_ready(stack, outsider)
 
-    clients = await run
+    async with stack.master.connection() as conn:
+        assert await shards_to_run(conn) == [0]
+    beside = asyncio.create_task(publish_due(stack, str(uuid4()), [outsider.slug], others_join=True))
+    while [row["status"] for row in await queue(stack, outsider)] != ["published"]:
+        assert not run.done()
+        await asyncio.sleep(0.1)
+    chosen, joined = published(await run), published(await beside)
 
-    assert published(clients) == {big_one.slug: MANY}
-    assert [row["status"] for row in await queue(stack, outsider)] == ["scheduled"]
+    assert list(chosen) == [big_one.slug]
+    assert joined["outsider"] == 1
+    assert chosen[big_one.slug] + joined.get(big_one.slug, 0) == MANY
+    assert len(sandbox.public("x")) == MANY + 1
+    assert {row["attempts"] for row in await queue(stack, big_one)} == {1}
+
+
+@pytest.mark.parametrize("others_join", [True, False])
+async def test_a_client_that_is_to_be_moved_is_left_after_the_chunk_in_hand_and_served_after_its_move(
+    stack: Stack, big_one: Organization, untouched_outsider: None, sandbox: Sandbox, others_join: bool
+) -> None:
+    run = asyncio.create_task(publish_due(stack, "before", [big_one.slug], others_join=others_join))
+    await asyncio.sleep(1.0)
+
+    async with held(stack, big_one):
+        before = published(await run)[big_one.slug]
+        left = Counter(row["status"] for row in await queue(stack, big_one))
+        assert await due_slugs(stack) == []
+
+    assert 0 < before < MANY
+    assert left == {"published": before, "scheduled": MANY - before}
+    assert await due_slugs(stack) == [big_one.slug]
+    assert published(await publish_due(stack, "after", [big_one.slug])) == {big_one.slug: MANY - before}
     assert len(sandbox.public("x")) == MANY
+
+
+async def test_a_client_that_is_held_between_plan_and_publishing_waits_and_fails_no_run(
+    stack: Stack, agency: Organization, untouched_outsider: None, sandbox: Sandbox
+) -> None:
+    await connect(stack, agency, Platform.X)
+    await approve(stack, agency, "After the move.", platforms=("x",))
+    await enqueue_ready(stack, agency)
+    assert list(await publishing.plan_run(stack, "run-1")) == [agency.slug]
+    today = PartitionKey(agency.slug, stack.now().date())
+
+    async with held(stack, agency):
+        clients = await publish_due(stack, "run-1", [agency.slug], others_join=True)
+        report = await report_published(stack, "run-1", [today], clients)
+
+    assert report.waiting == {today: "not active, or being moved"}
+    assert (report.done, report.failed) == ({}, {})
+    assert [row["status"] for row in await queue(stack, agency)] == ["scheduled"]
+    assert sandbox.public("x") == []
 
 
 async def test_thousands_of_approved_posts_hold_up_no_step_and_all_go_out_in_turns(
@@ -214,6 +264,12 @@ async def test_thousands_of_approved_posts_hold_up_no_step_and_all_go_out_in_tur
     assert published(clients) == {agency.slug: 14, "outsider": 1}
     assert len(sandbox.public("x")) == 15
     assert await tenant_rows(stack, agency, "select 1 as n from social_posts where status = 'approved'") == []
+
+
+async def due_slugs(stack: Stack) -> list[str]:
+    async with stack.master.connection() as conn:
+        due = AGENDA.due_organizations(conn, shards=1, shard=0, ahead_seconds=0.0, row_limit=10)
+        return [row["slug"] async for row in due]
 
 
 def published(clients: Sequence[ClientRun]) -> dict[str, int]:
