@@ -24,21 +24,17 @@ join inbox i using (organization_id, topic, source, delivery_id);
 --   crowd     of who has more than :crowd_rows open, so that one client's thousand leads hold up nobody else's one
 --   suspects  rows that were in two fruitless attempts: in smaller batches with each attempt, so that a row that kills
 --             its run is alone before it is buried
-with crowds as (
-    select organization_id from inbox
+-- Before many come in the statistics know of none, so that a join of what waits would be a nested loop: there is none.
+with unfinished as (
+    select id, organization_id, received_at, attempts,
+           (state = 'received' and not_before <= now()) or (state = 'claimed' and lease_until < now()) as is_waiting,
+           count(*) over (partition by organization_id) > :crowd_rows as is_crowd
+    from inbox
     where state in ('received', 'claimed') and topic = :topic
-    group by organization_id having count(*) > :crowd_rows
-), waiting as (
-    select id, organization_id, received_at, attempts from inbox
-    where state = 'received' and topic = :topic and not_before <= now()
-    union all
-    select id, organization_id, received_at, attempts from inbox
-    where state = 'claimed' and topic = :topic and lease_until < now()
 ), of_lane as (
-    select w.id, w.organization_id, w.received_at, w.attempts
-    from waiting w left join crowds c on c.organization_id = w.organization_id
-    where cast(:lane as text) = case when w.attempts >= 2 then 'suspects'
-                                     when c.organization_id is not null then 'crowd' else 'ordinary' end
+    select id, organization_id, received_at, attempts from unfinished
+    where is_waiting and cast(:lane as text) = case when attempts >= 2 then 'suspects'
+                                                    when is_crowd then 'crowd' else 'ordinary' end
 ), turns as (
     select w.id, row_number() over (partition by w.organization_id order by w.received_at) as turn, w.received_at
     from of_lane w
@@ -46,10 +42,10 @@ with crowds as (
     where o.status = 'active' and o.held_since is null and mod(o.shard, :shards) = :shard
 ), chosen as (
     select i.id from inbox i
-    where i.id in (
+    where i.id = any(array(
         select id from turns order by turn, received_at
         limit (select greatest(floor(:row_limit / power(4, case when :lane = 'suspects' then max(attempts) else 0 end)), 1)
-               from of_lane))
+               from of_lane)))
       and (i.state = 'received' or (i.state = 'claimed' and i.lease_until < now()))
     for update skip locked
 )
